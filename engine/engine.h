@@ -1,0 +1,368 @@
+/* The public face of the digitd engine: convolutional networks on 28x28 images of digits.
+ *
+ * The engine trains, evaluates and runs models of one family: convolutions, pooling, dense layers and
+ * dropout in sequence, ending in a softmax over 10 classes. It knows nothing of HTTP, SQL or pages.
+ *
+ * Rules that hold for every function here:
+ * - Errors are values. A function that can fail returns `enum status` and fills `err`, which may be NULL.
+ *   Outputs named `ret_` are untouched on failure. The engine never logs, exits or aborts.
+ * - `_create`, `_load` and `_ref` give the caller one reference; `_free` and `_unref` take NULL.
+ * - A model and a dataset are immutable and reference-counted: any thread may read them.
+ *   Everything else belongs to one thread at a time.
+ * - Pixels given as floats are 0..1, row by row, ink is high (white on black, as in MNIST).
+ * - The same inputs give the same bits, whatever the number of threads (on one OpenBLAS core type). */
+#ifndef DIGITD_ENGINE_H
+#define DIGITD_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct json_t; /* jansson's value: include <jansson.h> where one is made or read */
+
+#define MUST_CHECK                 __attribute__((warn_unused_result))
+#define PRINTF_LIKE(string, first) __attribute__((format(printf, string, first)))
+
+#define IMAGE_SIDE   28
+#define IMAGE_PIXELS (IMAGE_SIDE * IMAGE_SIDE)
+#define CLASSES      10
+
+/* ---- Errors ---------------------------------------------------------------------------------- */
+
+enum status {
+    OK = 0,
+    ERR_ARGUMENT,  /* a value outside its documented range */
+    ERR_SHAPE,     /* layers or tensors that do not fit together */
+    ERR_FORMAT,    /* a file or text that is not what it should be */
+    ERR_NOT_FOUND, /* no file or dataset of that name */
+    ERR_IO,        /* the operating system refused to read or write */
+    ERR_MEMORY,    /* no memory, or more than the configured limit */
+    ERR_NO_INK,    /* a drawing on which nothing was drawn */
+    ERR_DIVERGED,  /* loss or gradients became NaN or infinite */
+    ERR_NUMERICS,  /* the processor's matrix products are wrong (gemm_self_check) */
+};
+
+/* What failed, in words for a user. `pointer` is a JSON pointer (RFC 6901) to the field at fault, or "". */
+struct error {
+    enum status code;
+    char message[320];
+    char pointer[96];
+};
+
+/* Everything that is wrong with one request or file: as many as fit are kept, all are counted. */
+#define PROBLEMS_KEPT 16
+struct problems {
+    size_t count;
+    struct error items[PROBLEMS_KEPT];
+};
+
+/* Fills `err` (NULL is allowed) and returns `code`, so that `return error_set(…)` reads well. */
+enum status error_set(struct error *err, enum status code, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* The same for a failed system call: appends strerror(errno); ERR_NOT_FOUND for ENOENT,
+ * ERR_MEMORY for ENOMEM, ERR_IO otherwise. */
+enum status error_set_errno(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Adds one problem of kind `code` at `pointer`. */
+void problems_add(struct problems *problems, enum status code, const char *pointer, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+
+/* The first problem, as the error to report where only one can be. OK when there is none. */
+enum status problems_first(const struct problems *problems, struct error *err);
+
+/* ---- Models: what they are made of ------------------------------------------------------------ */
+
+enum layer_kind { LAYER_CONV2D, LAYER_MAX_POOL2D, LAYER_FLATTEN, LAYER_DROPOUT, LAYER_DENSE };
+enum activation {
+    ACTIVATION_LINEAR,
+    ACTIVATION_RELU,
+    ACTIVATION_SIGMOID,
+    ACTIVATION_TANH,
+    ACTIVATION_SOFTMAX
+};
+enum padding { PADDING_VALID, PADDING_SAME };
+
+/* One layer; names and meaning are Keras's. Fields that a kind does not use are zero. */
+struct layer_spec {
+    enum layer_kind kind;
+    int filters;     /* conv2d: output channels, 1..512 */
+    int kernel_size; /* conv2d: side of the square kernel, 1..7; stride is 1 */
+    enum padding padding;
+    int pool_size;              /* max_pool2d: side and stride, 2..4 */
+    int units;                  /* dense: 1..4096 */
+    float rate;                 /* dropout: 0 <= rate < 1 */
+    enum activation activation; /* conv2d, dense */
+};
+
+#define MODEL_MAX_LAYERS 32
+struct model_spec {
+    size_t count;
+    struct layer_spec layers[MODEL_MAX_LAYERS];
+};
+
+struct shape {
+    int height, width, channels; /* a vector of n is 1 x 1 x n */
+};
+
+/* A layer after shape inference. */
+struct layer_info {
+    char name[32]; /* as Keras numbers them: conv2d, conv2d_1, max_pooling2d, …, dense_1 */
+    struct shape input, output;
+    size_t weights, biases; /* trainable parameters */
+    double multiply_adds;   /* of the forward pass of one image, by direct convolution */
+};
+
+/* A spec with every shape known. A plain value. */
+struct model_plan {
+    struct model_spec spec;
+    struct layer_info layers[MODEL_MAX_LAYERS];
+    size_t parameters;
+    double multiply_adds;
+};
+
+/* Infers all shapes from a 28x28x1 input. Every problem is added to `problems` with a pointer of the form
+ * <pointer>/layers/<index>[/field]. ERR_SHAPE: a layer shrinks its input below 1x1 (named, with shape), or the
+ * last layer is not dense 10 with softmax. ERR_ARGUMENT: a field is out of range. */
+MUST_CHECK enum status model_plan_create(const struct model_spec *spec, const char *pointer,
+                                         struct model_plan *ret_plan, struct problems *problems);
+
+/* Reads {"preset": name} | {"layers": [...]} | {"blocks": {...}}; unknown fields are problems. Shapes are
+ * not checked here. */
+MUST_CHECK enum status model_spec_from_json(const struct json_t *json, const char *pointer,
+                                            struct model_spec *ret_spec, struct problems *problems);
+
+/* {"layers": [...]}, a new reference; NULL without memory. Reading it again gives an equal spec. */
+struct json_t *model_spec_to_json(const struct model_spec *spec);
+
+/* The spec of a preset by name ("reference", …); ERR_NOT_FOUND names those that exist. */
+MUST_CHECK enum status model_spec_preset(const char *name, struct model_spec *ret_spec, struct error *err);
+
+/* Names by index, NULL past the end. */
+const char *model_preset_name(size_t index);
+const char *layer_kind_name(enum layer_kind kind);
+const char *activation_name(enum activation activation);
+
+/* ---- Training configuration ------------------------------------------------------------------- */
+
+struct train_config {
+    int epochs;              /* 1..1000 */
+    int batch_size;          /* 1..1024; the last batch of an epoch may be smaller */
+    double learning_rate;    /* 0 < rate <= 10 */
+    double beta_1, beta_2;   /* Adam's decay rates, 0 <= beta < 1 */
+    double epsilon;          /* Adam's, 0 < epsilon <= 1 */
+    double validation_split; /* the LAST fraction of the training set is held out; 0 <= split <= 0.9 */
+    int64_t train_limit;     /* use only the first so many images of the training set; 0: all */
+    uint64_t seed;           /* 0..2^53-1, so that JavaScript can say it too */
+};
+
+/* The tutorial's recipe: 10 epochs, batch 64, Adam with rate 1e-3, last 10 % for validation, seed 1. */
+struct train_config train_config_default(void);
+
+/* Reads a JSON object over `ret_config`'s present values; absent fields keep theirs, unknown fields, wrong
+ * types and values out of range are problems. */
+MUST_CHECK enum status train_config_from_json(const struct json_t *json, const char *pointer,
+                                              struct train_config *ret_config, struct problems *problems);
+
+/* Every field; a new reference, NULL without memory. */
+struct json_t *train_config_to_json(const struct train_config *config);
+
+/* ---- Datasets ---------------------------------------------------------------------------------- */
+
+enum split { SPLIT_TRAIN, SPLIT_TEST };
+
+struct dataset; /* images and labels of one split, in memory, immutable */
+
+/* Loads folder/{train,t10k}-{images-idx3,labels-idx1}-ubyte, each plain or with .gz appended.
+ * Errors name the file, the offset and what was expected there. ERR_NOT_FOUND: no such file. ERR_FORMAT: wrong
+ * magic, size, truncated, trailing bytes, a label above 9, counts that differ. */
+MUST_CHECK enum status dataset_load(const char *folder, enum split split, struct dataset **ret_dataset,
+                                    struct error *err);
+
+/* A dataset of copies of `count` images (28x28 bytes each, ink high) and labels 0..9. */
+MUST_CHECK enum status dataset_create(const uint8_t *images, const uint8_t *labels, size_t count,
+                                      struct dataset **ret_dataset, struct error *err);
+
+struct dataset *dataset_ref(struct dataset *dataset);
+void dataset_unref(struct dataset *dataset);
+size_t dataset_count(const struct dataset *dataset);
+const uint8_t *dataset_image(const struct dataset *dataset, size_t index); /* 784 bytes */
+int dataset_label(const struct dataset *dataset, size_t index);
+
+/* SHA-256 over images then labels, 64 hex digits; valid as long as the dataset is. */
+const char *dataset_digest(const struct dataset *dataset);
+
+/* ---- Threads ------------------------------------------------------------------------------------ */
+
+struct thread_team; /* worker threads that share out the fixed shards of a computation */
+
+/* `threads` >= 1, the calling thread counts as one. With `idle_priority` the workers run under SCHED_IDLE, and so
+ * should the thread that calls (thread_lower_priority), so that predictions are served first. */
+MUST_CHECK enum status thread_team_create(int threads, bool idle_priority, struct thread_team **ret_team,
+                                          struct error *err);
+void thread_team_free(struct thread_team *team);
+int thread_team_size(const struct thread_team *team);
+
+/* Puts the calling thread under SCHED_IDLE; does nothing where the system refuses. */
+void thread_lower_priority(void);
+
+/* Processors that this process may run on (affinity and cgroup quota counted), at least 1. */
+int cpu_count(void);
+
+/* ---- Models: weights ---------------------------------------------------------------------------- */
+
+struct model; /* a plan and its weights, immutable once made, reference-counted */
+
+/* Glorot-uniform weights and zero biases, drawn from `seed`. */
+MUST_CHECK enum status model_create(const struct model_plan *plan, uint64_t seed, struct model **ret_model,
+                                    struct error *err);
+
+/* Reads a safetensors file that model_save wrote, or one of the same tensor names and shapes whose metadata has
+ * `spec`. Everything is validated before anything is allocated. ERR_FORMAT, ERR_SHAPE, ERR_NOT_FOUND, ERR_IO. */
+MUST_CHECK enum status model_load(const char *path, struct model **ret_model, struct error *err);
+
+/* Writes safetensors to a temporary file beside `path`, syncs, renames, syncs the folder: `path` holds either the
+ * old bytes or all of the new. `metadata` (an object of string values, or NULL) is added to the model's own
+ * `spec` and `core_type`. */
+MUST_CHECK enum status model_save(const struct model *model, const struct json_t *metadata, const char *path,
+                                  struct error *err);
+
+struct model *model_ref(struct model *model);
+void model_unref(struct model *model);
+const struct model_plan *model_plan_of(const struct model *model);
+
+/* SHA-256 over all parameters in order, 64 hex digits, written to `ret_digest`. */
+void model_digest(const struct model *model, char ret_digest[65]);
+
+/* ---- Training ----------------------------------------------------------------------------------- */
+
+/* Accuracy is 0..1, loss the mean cross-entropy in nats. */
+struct epoch_metrics {
+    int epoch; /* 1-based */
+    double train_loss, train_accuracy;
+    double validation_loss, validation_accuracy; /* NaN without a validation split */
+    double seconds;                              /* of wall clock, over all processes that worked on it */
+};
+
+struct train_progress {
+    int epoch, epochs;            /* 1-based: the epoch under way, or the last one when done */
+    int64_t step, steps;          /* of this epoch; step counts the finished ones */
+    int64_t images, images_total; /* trained on so far, and in the whole run */
+    bool validating;              /* between the last step of an epoch and its end */
+    double step_loss;             /* of the last step; NaN before the first */
+};
+
+enum trainer_event {
+    TRAINER_STEP,       /* one batch was trained on */
+    TRAINER_VALIDATION, /* a piece of the validation set was done */
+    TRAINER_EPOCH,      /* an epoch is complete: trainer_last_epoch has its metrics */
+    TRAINER_DONE,       /* nothing is left to do */
+};
+
+struct trainer; /* a training run between two steps */
+
+/* Trains the planned model on `data`. Pixels are taken as byte/255. The trainer borrows `team`, which must outlive
+ * it, and takes a reference to `data`. ERR_ARGUMENT: config out of range or no image left to train on.
+ * ERR_MEMORY: see trainer_memory. */
+MUST_CHECK enum status trainer_create(const struct model_plan *plan, const struct train_config *config,
+                                      struct dataset *data, struct thread_team *team,
+                                      struct trainer **ret_trainer, struct error *err);
+
+/* Continues a run from trainer_save's file, to the same bytes as a run never interrupted. ERR_FORMAT: no such
+ * checkpoint. ERR_ARGUMENT: it was made from another dataset (by digest). */
+MUST_CHECK enum status trainer_load(const char *path, struct dataset *data, struct thread_team *team,
+                                    struct trainer **ret_trainer, struct error *err);
+void trainer_free(struct trainer *trainer);
+
+/* Does the next piece of work, some milliseconds long, and says what it was. ERR_DIVERGED: loss or a gradient is
+ * not finite; the weights are those before the step. */
+MUST_CHECK enum status trainer_advance(struct trainer *trainer, enum trainer_event *ret_event,
+                                       struct error *err);
+
+struct train_progress trainer_progress(const struct trainer *trainer);
+struct epoch_metrics trainer_last_epoch(const struct trainer *trainer);
+const struct train_config *trainer_config(const struct trainer *trainer);
+
+/* A checkpoint: weights, Adam's moments and the place in the run. Written as model_save does. */
+MUST_CHECK enum status trainer_save(const struct trainer *trainer, const char *path, struct error *err);
+
+/* A copy of the present weights as a model of their own. */
+MUST_CHECK enum status trainer_snapshot(const struct trainer *trainer, struct model **ret_model,
+                                        struct error *err);
+
+/* Bytes that trainer_create will allocate for such a run with `threads` threads, dataset not counted;
+ * SIZE_MAX if that overflows. */
+size_t trainer_memory(const struct model_plan *plan, const struct train_config *config, int threads);
+
+/* ---- Evaluation --------------------------------------------------------------------------------- */
+
+struct evaluation {
+    size_t count;
+    double loss, accuracy;
+    uint32_t confusion_matrix[CLASSES][CLASSES]; /* [true label][predicted] */
+};
+
+struct evaluator; /* an evaluation under way */
+
+/* Evaluates `model` on images first..first+count-1. Takes references to both, borrows `team`. */
+MUST_CHECK enum status evaluator_create(struct model *model, struct dataset *data, size_t first, size_t count,
+                                        struct thread_team *team, struct evaluator **ret_evaluator,
+                                        struct error *err);
+void evaluator_free(struct evaluator *evaluator);
+
+/* Does a piece of some milliseconds; false when all are done. */
+bool evaluator_advance(struct evaluator *evaluator);
+
+/* Of the images done so far. */
+struct evaluation evaluator_result(const struct evaluator *evaluator);
+
+/* ---- Prediction --------------------------------------------------------------------------------- */
+
+struct predictor; /* a model made ready to run, with a workspace: one thread at a time */
+
+/* `max_batch` 1..1024 images at once. Takes a reference to `model`. */
+MUST_CHECK enum status predictor_create(struct model *model, size_t max_batch,
+                                        struct predictor **ret_predictor, struct error *err);
+void predictor_free(struct predictor *predictor);
+
+/* images [count][28][28] -> probabilities [count][10]; 1 <= count <= max_batch. */
+void predictor_run(struct predictor *predictor, const float *images, size_t count, float *probabilities);
+
+/* ---- Drawings ----------------------------------------------------------------------------------- */
+
+/* How a picture becomes the 28x28 that the network sees. */
+enum drawing_mode {
+    DRAWING_AUTO,    /* a 28x28 picture that is already like MNIST passes unchanged; any other is a drawing */
+    DRAWING_RAW,     /* 28x28 only: grey levels as they are */
+    DRAWING_DRAWING, /* polarity, ink box, 20-pixel box, centre of mass */
+};
+
+/* Parses "auto", "raw", "drawing"; false for anything else. */
+bool drawing_mode_from_name(const char *name, enum drawing_mode *ret_mode);
+const char *drawing_mode_name(enum drawing_mode mode);
+
+/* rgba [height][width][4], 8 bits a channel, alpha not premultiplied; sides 1..1024. ERR_NO_INK: nothing is drawn
+ * on it. ERR_SHAPE: `raw` with another size than 28x28. */
+MUST_CHECK enum status drawing_from_pixels(const uint8_t *rgba, int width, int height, enum drawing_mode mode,
+                                           uint8_t ret_image[IMAGE_PIXELS], struct error *err);
+
+struct stroke_point {
+    float x, y; /* any unit, y downwards */
+    bool starts_stroke;
+};
+
+/* Draws strokes with a round pen, scaled and centred as MNIST's digits are. ERR_NO_INK: no point.
+ * ERR_ARGUMENT: a coordinate that is not finite. */
+MUST_CHECK enum status drawing_from_strokes(const struct stroke_point *points, size_t count,
+                                            uint8_t ret_image[IMAGE_PIXELS], struct error *err);
+
+/* ---- The machine -------------------------------------------------------------------------------- */
+
+/* Sets OpenBLAS to one thread a caller and compares its products with a plain loop. Call once, before any thread.
+ * ERR_NUMERICS: they differ on this processor with this core type. */
+MUST_CHECK enum status engine_init(struct error *err);
+
+/* OpenBLAS's core type in use ("SkylakeX", "Zen", "Haswell", …) and its version. */
+const char *engine_core_type(void);
+const char *engine_blas_version(void);
+
+#endif
