@@ -1,0 +1,22 @@
+/* The services of a running `digitd serve`, handed to every handler.
+ *
+ * serve.c creates the services in the order of the fields and frees them in reverse. A handler reads the
+ * pointers and never changes them; each service says in its own header which thread may call what. */
+#ifndef DIGITD_SERVER_APP_H
+#define DIGITD_SERVER_APP_H
+
+struct store;           /* the database */
+struct registry;        /* models, versions, aliases */
+struct predict_service; /* queue, workers and the models being served */
+struct jobs;            /* training jobs and their runner */
+
+struct app {
+    const char *store_dir; /* database, model files, checkpoints */
+    const char *data_dir;  /* datasets, one folder each */
+    struct store *store;
+    struct registry *registry;
+    struct predict_service *predictions;
+    struct jobs *jobs;
+};
+
+#endif

@@ -1,0 +1,96 @@
+/* The HTTP server, and a request as handlers see it.
+ *
+ * http.c is the only file that knows libmicrohttpd. It accepts connections, guards framing, Host and Origin,
+ * holds every client to its deadlines, finds the route (routes.h), reads the body up to the route's cap and
+ * calls the handler with the complete request. A handler reads the request, calls one service and writes the
+ * reply with reply.h or problem.h.
+ *
+ * Ownership: strings and bytes returned by request_* live as long as the request.
+ * Threads: a request belongs to one thread at a time. A handler on LANE_EVENT runs on a thread that serves many
+ * connections and must not block: no SQL, no file, no waiting. A handler on LANE_WORKER may. */
+#ifndef DIGITD_SERVER_HTTP_H
+#define DIGITD_SERVER_HTTP_H
+
+#include "engine/engine.h"
+
+struct app;
+struct request;
+struct reply;
+
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OPTIONS, HTTP_OTHER };
+
+/* Answers one request. It must write a reply before it returns, unless it called request_suspend or
+ * request_move_to_worker. */
+typedef void handler(struct app *app, struct request *request);
+
+/* ---- A request, for handlers --------------------------------------------------------------------- */
+
+/* The value of {name} in the route's pattern, percent-decoded. The route must have it. */
+const char *request_param(const struct request *request, const char *name);
+
+/* A query parameter, percent-decoded; NULL when absent. Names that the route's table does not list, and names
+ * given twice, were refused before the handler ran. */
+const char *request_query(const struct request *request, const char *name);
+
+/* A header's value; NULL when absent. */
+const char *request_header(const struct request *request, const char *name);
+
+enum http_method request_method(const struct request *request);
+const char *request_path(const struct request *request); /* decoded, without the query */
+
+/* Media type of the body without parameters, in lower case; "" without one. It is one that the route lists. */
+const char *request_media_type(const struct request *request);
+
+/* The whole body, 0 bytes when there is none. */
+const uint8_t *request_body(const struct request *request, size_t *ret_size);
+
+/* A part of a multipart/form-data body by field name, decoded into memory that lives as long as the request.
+ * ERR_FORMAT: the body is not well-formed multipart. ERR_NOT_FOUND: no such part. */
+MUST_CHECK enum status request_form_part(struct request *request, const char *field, const uint8_t **ret_data,
+                                         size_t *ret_size, struct error *err);
+
+/* Where reply.h and problem.h write the answer. */
+struct reply *request_reply(struct request *request);
+
+/* ---- Answering later ------------------------------------------------------------------------------ */
+
+/* Parks the connection. The handler calls it on LANE_EVENT before it hands the request to another thread, and
+ * touches the request no more after the hand-over. */
+void request_suspend(struct request *request);
+
+/* Sends the reply that was written since request_suspend. Any thread; the request is gone afterwards. */
+void request_resume(struct request *request);
+
+/* Runs `handle` for this request on a thread that may block. Writes a 503 itself when too many wait. */
+void request_move_to_worker(struct request *request, handler *handle);
+
+/* ---- The server ------------------------------------------------------------------------------------ */
+
+struct http_config {
+    const char *listen; /* "127.0.0.1:8080", "[::1]:0"; port 0 takes a free one */
+    const char *const *allow_hosts;
+    size_t allow_host_count; /* names accepted in Host besides loopback's and the listen address */
+    int threads;             /* event threads, 1..64 */
+    int workers;             /* threads of LANE_WORKER, 1..64 */
+    int connections_max, connections_per_address_max;
+    int idle_seconds, header_seconds, body_seconds, total_seconds; /* deadlines, 1..86400 */
+    size_t body_memory_max;                                        /* of all bodies in memory at once */
+};
+
+struct http_server;
+
+/* Starts to accept connections. `app` and `config`'s strings must outlive the server.
+ * ERR_ARGUMENT: the listen address. ERR_IO: it cannot be bound. */
+MUST_CHECK enum status http_server_create(const struct http_config *config, struct app *app,
+                                          struct http_server **ret_server, struct error *err);
+
+/* "http://127.0.0.1:8080", with the port in use. */
+const char *http_server_url(const struct http_server *server);
+
+/* Stops accepting, lets requests under way finish for up to `seconds`, answering each with
+ * Connection: close. Returns how many were cut off. */
+size_t http_server_drain(struct http_server *server, int seconds);
+
+void http_server_free(struct http_server *server);
+
+#endif

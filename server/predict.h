@@ -1,0 +1,98 @@
+/* The prediction service: a bounded queue, workers that run batches, and the models being served.
+ *
+ * A worker takes everything that waits for one model, up to a maximum, and never waits for more. The model of a
+ * request is fixed when it is queued, so a swap never mixes two models in one answer. Models are held by
+ * reference: a swap is one pointer under a mutex, and the old model goes when its last request is done.
+ *
+ * Threads: every function may be called from any thread. Only predict_model_load blocks (it may read a file);
+ * everything else holds a mutex for a few instructions. */
+#ifndef DIGITD_SERVER_PREDICT_H
+#define DIGITD_SERVER_PREDICT_H
+
+#include "engine/engine.h"
+
+#define PREDICT_NAME_SIZE 65
+#define PREDICT_JOB_SIZE  32
+
+/* A model as it is served; immutable, reference-counted. */
+struct served_model {
+    struct model *model;
+    char name[PREDICT_NAME_SIZE];
+    int version;                /* from 1; 0 for a model in training */
+    char job[PREDICT_JOB_SIZE]; /* of a model in training, else "" */
+    int epoch;                  /* epochs it was trained for, of a model in training */
+    size_t references;          /* guarded by the service's mutex */
+    struct predict_service *service;
+};
+
+struct predict_config {
+    int workers;      /* 1..64 */
+    size_t batch_max; /* images a forward pass, 1..1024 */
+    size_t queue_max; /* images that may wait */
+};
+
+struct predict_service;
+
+MUST_CHECK enum status predict_service_create(const struct predict_config *config,
+                                              struct predict_service **ret_service, struct error *err);
+
+/* Finishes what is queued, then stops the workers. */
+void predict_service_free(struct predict_service *service);
+
+/* ---- Models ----------------------------------------------------------------------------------------- */
+
+/* Makes `model` the one that predictions with `name` use when they ask for nothing else; takes its own
+ * reference. The registry calls it at start and whenever the alias `production` moves. A NULL model withdraws. */
+MUST_CHECK enum status predict_publish_production(struct predict_service *service, const char *name,
+                                                  int version, struct model *model, struct error *err);
+
+/* Offers the model that job `job_id` has after `epoch` epochs; it replaces the job's earlier one. It answers
+ * requests that name the job, and those for `name` while that has nothing in production. */
+MUST_CHECK enum status predict_publish_live(struct predict_service *service, const char *name,
+                                            const char *job_id, int epoch, struct model *model,
+                                            struct error *err);
+
+/* The job is over: its live model is no longer offered. */
+void predict_withdraw_live(struct predict_service *service, const char *job_id);
+
+/* The model in production of `name`, else its newest live one, else NULL. The caller owns one reference. */
+struct served_model *predict_model_default(struct predict_service *service, const char *name);
+
+/* The live model of a job, or NULL. The caller owns one reference. */
+struct served_model *predict_model_live(struct predict_service *service, const char *job_id);
+
+/* A version among those lately used, or NULL. The caller owns one reference. */
+struct served_model *predict_model_cached(struct predict_service *service, const char *name, int version);
+
+/* Keeps `model` among those lately used, and returns it as served. The caller owns one reference. */
+MUST_CHECK enum status predict_model_keep(struct predict_service *service, const char *name, int version,
+                                          struct model *model, struct served_model **ret_served,
+                                          struct error *err);
+
+void served_model_unref(struct served_model *served);
+
+/* ---- Predictions ------------------------------------------------------------------------------------ */
+
+struct prediction {
+    struct served_model *served; /* the requester's reference, which it keeps */
+    size_t count;                /* images, 1..256 */
+    const float *images;         /* [count][28][28], 0..1 */
+    float *probabilities;        /* [count][10], written before `done` */
+
+    /* Called once by a worker, with no lock held. Afterwards the service touches the prediction no more. */
+    void (*done)(struct prediction *prediction);
+
+    enum status status;  /* OK, or ERR_MEMORY: the model could not be made ready to run */
+    uint64_t queued_ns;  /* when it was queued, CLOCK_MONOTONIC */
+    uint64_t queue_ns;   /* how long it waited */
+    uint64_t compute_ns; /* how long the forward pass took */
+    size_t batch_size;   /* images of that pass */
+
+    struct prediction *next; /* the service's */
+};
+
+/* Queues the prediction, which must stay where it is until `done`. False when the queue is full or the service
+ * stops: then `done` is not called. */
+MUST_CHECK bool predict_submit(struct predict_service *service, struct prediction *prediction);
+
+#endif

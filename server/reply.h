@@ -1,0 +1,46 @@
+/* The answer to a request: status, headers, body. Plain data that http.c sends.
+ *
+ * A handler writes exactly one reply; writing another replaces the first. Unless a header says otherwise the
+ * reply is sent with Cache-Control: no-store. Running out of memory while a reply is written turns it into a
+ * plain 503 without a body, so none of these functions can fail. */
+#ifndef DIGITD_SERVER_REPLY_H
+#define DIGITD_SERVER_REPLY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "engine/engine.h"
+
+struct json_t;
+struct request;
+
+/* Takes `body`; NULL stands for "no memory to build it". */
+void reply_json(struct request *request, unsigned status, struct json_t *body);
+
+/* The same with numbers written to `digits` significant digits (reply_json: 15, in which decimal fractions
+ * come out as they went in). */
+void reply_json_digits(struct request *request, unsigned status, struct json_t *body, unsigned digits);
+
+void reply_empty(struct request *request, unsigned status);
+
+/* Takes `data`, made by malloc. */
+void reply_bytes_take(struct request *request, unsigned status, const char *media_type, void *data,
+                      size_t size);
+
+/* `data` must outlive the server. */
+void reply_static(struct request *request, unsigned status, const char *media_type, const void *data,
+                  size_t size);
+
+/* Takes the open file `fd` and sends its first `size` bytes. */
+void reply_file_take(struct request *request, unsigned status, const char *media_type, int fd, uint64_t size);
+
+/* Adds a header; `name` must be a literal. At most 8 a reply, values under 256 bytes. Call it before or after
+ * the body is set. */
+void reply_header(struct request *request, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* Adds `ETag: etag` (quotes included). When If-None-Match of the request holds it, writes a 304 and returns
+ * true: nothing is left to do. Otherwise the caller writes the body. */
+bool reply_etag(struct request *request, const char *etag);
+
+#endif
