@@ -2,8 +2,8 @@
  *
  * serve.c creates the services in the order of the fields and frees them in reverse. A handler reads the
  * pointers and never changes them; each service says in its own header which thread may call what. */
-#ifndef DIGITD_SERVER_APP_H
-#define DIGITD_SERVER_APP_H
+#ifndef DIGITD_APP_H
+#define DIGITD_APP_H
 
 struct store;           /* the database */
 struct registry;        /* models, versions, aliases */

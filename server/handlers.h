@@ -1,6 +1,6 @@
 /* One prototype a handler, by the file that holds it. See http.h for what a handler is. */
-#ifndef DIGITD_SERVER_HANDLERS_H
-#define DIGITD_SERVER_HANDLERS_H
+#ifndef DIGITD_HANDLERS_H
+#define DIGITD_HANDLERS_H
 
 #include "server/http.h"
 

@@ -8,8 +8,8 @@
  * Ownership: strings and bytes returned by request_* live as long as the request.
  * Threads: a request belongs to one thread at a time. A handler on LANE_EVENT runs on a thread that serves many
  * connections and must not block: no SQL, no file, no waiting. A handler on LANE_WORKER may. */
-#ifndef DIGITD_SERVER_HTTP_H
-#define DIGITD_SERVER_HTTP_H
+#ifndef DIGITD_HTTP_H
+#define DIGITD_HTTP_H
 
 #include "engine/engine.h"
 

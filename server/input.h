@@ -3,8 +3,8 @@
  * The field readers share one shape. An absent field leaves `value` as it is, so put the default there first;
  * a field of the wrong type or out of range adds a problem whose pointer is <pointer>/<field>. Read everything,
  * then look at `problems->count` once: a client gets all that is wrong with a request at once. */
-#ifndef DIGITD_SERVER_INPUT_H
-#define DIGITD_SERVER_INPUT_H
+#ifndef DIGITD_INPUT_H
+#define DIGITD_INPUT_H
 
 #include <jansson.h>
 
@@ -38,10 +38,9 @@ void input_number(const json_t *object, const char *pointer, const char *field, 
 void input_choice(const json_t *object, const char *pointer, const char *field, const char *const *names,
                   int *value, struct problems *problems);
 
-/* A name as models, datasets and aliases have: [a-z0-9_-]{1,64}. */
+/* A name as models, datasets and aliases have (names.h). */
 void input_name(const json_t *object, const char *pointer, const char *field, const char **value,
                 struct problems *problems);
-bool input_is_name(const char *text);
 
 /* Adds a problem for every field of `object` that `names` (NULL-terminated) does not list. */
 void input_known_fields(const json_t *object, const char *pointer, const char *const *names,

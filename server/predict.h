@@ -6,22 +6,20 @@
  *
  * Threads: every function may be called from any thread. Only predict_model_load blocks (it may read a file);
  * everything else holds a mutex for a few instructions. */
-#ifndef DIGITD_SERVER_PREDICT_H
-#define DIGITD_SERVER_PREDICT_H
+#ifndef DIGITD_PREDICT_H
+#define DIGITD_PREDICT_H
 
 #include "engine/engine.h"
-
-#define PREDICT_NAME_SIZE 65
-#define PREDICT_JOB_SIZE  32
+#include "server/names.h"
 
 /* A model as it is served; immutable, reference-counted. */
 struct served_model {
     struct model *model;
-    char name[PREDICT_NAME_SIZE];
-    int version;                /* from 1; 0 for a model in training */
-    char job[PREDICT_JOB_SIZE]; /* of a model in training, else "" */
-    int epoch;                  /* epochs it was trained for, of a model in training */
-    size_t references;          /* guarded by the service's mutex */
+    char name[NAME_MAX_LENGTH + 1];
+    int version;                 /* from 1; 0 for a model in training */
+    char job[JOB_ID_LENGTH + 1]; /* of a model in training, else "" */
+    int epoch;                   /* epochs it was trained for, of a model in training */
+    size_t references;           /* guarded by the service's mutex */
     struct predict_service *service;
 };
 

@@ -3,8 +3,8 @@
  * that clients of the Open Inference Protocol and TensorFlow Serving read.
  *
  * problem.c holds the one table of code, slug, status and title. */
-#ifndef DIGITD_SERVER_PROBLEM_H
-#define DIGITD_SERVER_PROBLEM_H
+#ifndef DIGITD_PROBLEM_H
+#define DIGITD_PROBLEM_H
 
 #include "engine/engine.h"
 

@@ -3,8 +3,8 @@
  * A handler writes exactly one reply; writing another replaces the first. Unless a header says otherwise the
  * reply is sent with Cache-Control: no-store. Running out of memory while a reply is written turns it into a
  * plain 503 without a body, so none of these functions can fail. */
-#ifndef DIGITD_SERVER_REPLY_H
-#define DIGITD_SERVER_REPLY_H
+#ifndef DIGITD_REPLY_H
+#define DIGITD_REPLY_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* Every route of the server, in one table (routes.c). A newcomer adds a line there and a prototype in
  * handlers.h. */
-#ifndef DIGITD_SERVER_ROUTES_H
-#define DIGITD_SERVER_ROUTES_H
+#ifndef DIGITD_ROUTES_H
+#define DIGITD_ROUTES_H
 
 #include "server/http.h"
 
