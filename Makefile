@@ -23,14 +23,32 @@ TEST_LIBS   := -lcmocka -lcurl
 ENGINE_SOURCES := $(wildcard engine/*.c)
 SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c))
 ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(BUILD)/%.o)
+
+# engine/kernels holds the inner loops: each file is compiled once an instruction set, and kernels.c picks one set at run time.
+KERNEL_SOURCES := $(wildcard engine/kernels/*.c)
+ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
+ISAS           := baseline avx2 avx512
+else
+ISAS           := baseline
+endif
+ISA_avx2       := -mavx2 -mfma
+ISA_avx512     := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mprefer-vector-width=512
+ENGINE_OBJECTS += $(foreach isa,$(ISAS),$(KERNEL_SOURCES:%.c=$(BUILD)/%.$(isa).o))
 SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/assets.o
-C_FILES        := $(wildcard engine/*.[ch] server/*.[ch] tests/*/*.[ch])
+C_FILES        := $(wildcard engine/*.[ch] engine/kernels/*.[ch] server/*.[ch] tests/*/*.[ch])
 
 build: $(BUILD)/digitd ## build the program, build/digitd (the default)
 
 # ---- Objects, libraries, program ----------------------------------------------------------------
 
 $(BUILD)/engine/%.o: OPTIMISE := -O3 -g
+
+define kernels_of_isa
+$(BUILD)/engine/kernels/%.$(1).o: engine/kernels/%.c
+	@mkdir -p $$(@D)
+	$$(COMPILE) -fno-math-errno -fno-trapping-math $$(ISA_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(eval $(call kernels_of_isa,$(isa))))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -68,6 +86,9 @@ $(BUILD)/tests/$(1)/test_%: $(BUILD)/tests/$(1)/test_%.o $(call suite_helpers,$(
 	$$(LINK) -o $$@ $$^ $$(TEST_LIBS) $$(SERVER_LIBS) $$(ENGINE_LIBS)
 endef
 $(foreach suite,server cli api,$(eval $(call suite_on_server,$(suite))))
+
+$(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/libengine.a
+	$(LINK) -o $@ $^ $(ENGINE_LIBS)
 
 tests: $(TEST_PROGRAMS) $(if $(filter cli api browser,$(SUITES)),$(BUILD)/digitd)
 
@@ -152,9 +173,14 @@ tsan: ## the tests in C under ThreadSanitizer
 	@$(MAKE) --no-print-directory test BUILD=build-tsan SUITES="engine server cli api" OPTIMISE="-O1 -g" \
 		SANITIZE="-fsanitize=thread"
 
+bench: ## training speed beside PyTorch's, in turns
+	@$(MAKE) --no-print-directory prepare $(PACKAGES)bench
+	@$(MAKE) --no-print-directory -j$(JOBS) data $(BUILD)/tests/bench/bench_train
+	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE tests/bench/run $(BUILD) data/datasets
+
 format: $(PACKAGES)lint ## lay out the C source
 	clang-format -i $(C_FILES)
 
-.PHONY: build tests data prepare prepare-tests help run deps install uninstall clean test check asan tsan format
+.PHONY: build tests data prepare prepare-tests help run deps install uninstall clean test check asan tsan bench format
 .SECONDARY:
 .DELETE_ON_ERROR:
