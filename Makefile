@@ -20,9 +20,15 @@ ENGINE_LIBS := -lopenblas -ljansson -lnettle -lz -lm
 SERVER_LIBS := -lmicrohttpd -lpng -lsqlite3
 TEST_LIBS   := -lcmocka -lcurl
 
+# engine/kernels/ is compiled once for each instruction set; the engine chooses when it starts.
+ISAS         := baseline $(if $(filter x86_64,$(shell $(CC) -dumpmachine | cut -d- -f1)),avx2 avx512)
+FLAGS_avx2   := -mavx2 -mfma
+FLAGS_avx512 := $(FLAGS_avx2) -mavx512f -mavx512vl -mavx512bw -mavx512dq -mprefer-vector-width=512
+
 ENGINE_SOURCES := $(wildcard engine/*.c)
 SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c))
-ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(BUILD)/%.o)
+ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(BUILD)/%.o) $(foreach isa,$(ISAS),\
+	$(patsubst %.c,$(BUILD)/%.$(isa).o,$(wildcard engine/kernels/*.c)))
 
 # engine/kernels holds the inner loops: each file is compiled once an instruction set, and kernels.c picks one set at run time.
 KERNEL_SOURCES := $(wildcard engine/kernels/*.c)
@@ -53,6 +59,13 @@ $(foreach isa,$(ISAS),$(eval $(call kernels_of_isa,$(isa))))
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) -MMD -MP -c -o $@ $<
+
+define kernels_for
+$(BUILD)/engine/kernels/%.$(1).o: engine/kernels/%.c
+	@mkdir -p $$(@D)
+	$$(COMPILE) $$(FLAGS_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(eval $(call kernels_for,$(isa))))
 
 $(BUILD)/%.o: $(BUILD)/%.c
 	$(COMPILE) -MMD -MP -c -o $@ $<
