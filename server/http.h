@@ -54,11 +54,16 @@ struct reply *request_reply(struct request *request);
 
 /* ---- Answering later ------------------------------------------------------------------------------ */
 
-/* Parks the connection. The handler calls it on LANE_EVENT before it hands the request to another thread, and
- * touches the request no more after the hand-over. */
-void request_suspend(struct request *request);
+/* Something that lives as long as the request: `release(context)` is called when the request is over. */
+void request_set_context(struct request *request, void *context, void (*release)(void *context));
+void *request_context(const struct request *request);
 
-/* Sends the reply that was written since request_suspend. Any thread; the request is gone afterwards. */
+/* Parks the request. The handler calls it before it hands the request to another thread, and touches the
+ * request no more after the hand-over. `resume_with` is called on the event thread after request_resume, to
+ * write the reply; with NULL the reply must be written before request_resume. */
+void request_suspend(struct request *request, handler *resume_with);
+
+/* Goes on with a request that was suspended. Any thread, once; the caller touches the request no more. */
 void request_resume(struct request *request);
 
 /* Runs `handle` for this request on a thread that may block. Writes a 503 itself when too many wait. */

@@ -8,6 +8,7 @@
 
 #include "engine/engine.h"
 
+struct json_t;
 struct request;
 
 enum problem {
@@ -34,6 +35,10 @@ enum problem {
 unsigned problem_status(enum problem problem);
 const char *problem_slug(enum problem problem);
 const char *problem_title(enum problem problem);
+
+/* The object, a new reference; `problems` may be NULL. Text that is not UTF-8 is shown as far as it is ASCII. */
+struct json_t *problem_to_json(enum problem problem, const char *detail, const char *instance,
+                               const struct problems *problems);
 
 /* Writes the reply. The detail is a sentence for a person: what is wrong, and where. */
 void reply_problem(struct request *request, enum problem problem, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -43,4 +43,30 @@ void reply_header(struct request *request, const char *name, const char *format,
  * true: nothing is left to do. Otherwise the caller writes the body. */
 bool reply_etag(struct request *request, const char *etag);
 
+/* ---- What http.c sends ------------------------------------------------------------------------------ */
+
+#define REPLY_HEADERS_MAX 8
+
+enum reply_source { REPLY_FROM_NOTHING, REPLY_FROM_MEMORY, REPLY_FROM_STATIC, REPLY_FROM_FILE };
+
+struct reply_header {
+    const char *name;
+    char value[256];
+};
+
+struct reply {
+    unsigned status;        /* 0: no reply was written */
+    const char *media_type; /* NULL without a body */
+    enum reply_source source;
+    void *memory; /* owned */
+    const void *fixed;
+    int file; /* owned */
+    uint64_t size;
+    size_t header_count;
+    struct reply_header headers[REPLY_HEADERS_MAX];
+};
+
+/* Drops the body and what it owns. */
+void reply_clear(struct reply *reply);
+
 #endif
