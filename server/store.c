@@ -1,0 +1,255 @@
+#include "server/store.h"
+
+#include "server/files.h"
+#include "server/store_db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+struct store {
+    char folder[FILES_PATH_SIZE];
+    int lock; /* descriptor whose flock says that this process owns the store; the kernel drops it on death */
+
+    pthread_mutex_t writer_mutex; /* guards writer: held for a whole transaction */
+    sqlite3 *writer;
+
+    pthread_mutex_t reader_mutex; /* guards reader: held while rows are read */
+    sqlite3 *reader;
+};
+
+/* ---- The schema ---------------------------------------------------------------------------------- */
+
+/* Step n brings a database from user_version n to n + 1. Never change a step that was released: add one. Times are
+ * milliseconds since 1970 UTC. */
+static const char *const migrations[] = {
+    "CREATE TABLE jobs ("
+    "  seq INTEGER PRIMARY KEY AUTOINCREMENT," /* order of arrival */
+    "  id TEXT NOT NULL UNIQUE,"
+    "  state TEXT NOT NULL,"
+    "  config TEXT NOT NULL," /* the request as job_request_to_json writes it */
+    "  result TEXT,"
+    "  error TEXT,"
+    "  created_at INTEGER NOT NULL,"
+    "  started_at INTEGER,"
+    "  finished_at INTEGER,"
+    "  idempotency_key TEXT UNIQUE,"
+    "  request_digest TEXT"
+    ") STRICT;"
+    "CREATE INDEX jobs_by_state ON jobs (state, seq);"
+
+    "CREATE TABLE epochs ("
+    "  job INTEGER NOT NULL REFERENCES jobs (seq) ON DELETE CASCADE,"
+    "  epoch INTEGER NOT NULL,"
+    "  train_loss REAL,"
+    "  train_accuracy REAL,"
+    "  validation_loss REAL,"
+    "  validation_accuracy REAL,"
+    "  seconds REAL,"
+    "  PRIMARY KEY (job, epoch)"
+    ") STRICT, WITHOUT ROWID;"
+
+    /* The loss after every stride-th step: floats, the first of them of step `stride`. */
+    "CREATE TABLE step_losses ("
+    "  job INTEGER PRIMARY KEY REFERENCES jobs (seq) ON DELETE CASCADE,"
+    "  stride INTEGER NOT NULL,"
+    "  losses BLOB NOT NULL"
+    ") STRICT;"
+
+    "CREATE TABLE models ("
+    "  name TEXT PRIMARY KEY,"
+    "  last_version INTEGER NOT NULL," /* so that the number of a deleted version is not given twice */
+    "  created_at INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE versions ("
+    "  model TEXT NOT NULL REFERENCES models (name),"
+    "  version INTEGER NOT NULL,"
+    "  created_at INTEGER NOT NULL,"
+    "  job_id TEXT NOT NULL,"
+    "  config TEXT NOT NULL,"
+    "  dataset_digest TEXT NOT NULL,"
+    "  core_type TEXT NOT NULL,"
+    "  code_version TEXT NOT NULL,"
+    "  parameters INTEGER NOT NULL,"
+    "  weights_digest TEXT NOT NULL,"
+    "  file_digest TEXT NOT NULL,"
+    "  file_bytes INTEGER NOT NULL,"
+    "  test_loss REAL,"
+    "  test_accuracy REAL,"
+    "  validation_loss REAL,"
+    "  validation_accuracy REAL,"
+    "  train_seconds REAL,"
+    "  PRIMARY KEY (model, version)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE aliases ("
+    "  model TEXT NOT NULL,"
+    "  alias TEXT NOT NULL,"
+    "  version INTEGER NOT NULL,"
+    "  moved_at INTEGER NOT NULL,"
+    "  PRIMARY KEY (model, alias),"
+    "  FOREIGN KEY (model, version) REFERENCES versions (model, version)"
+    ") STRICT, WITHOUT ROWID;",
+};
+#define MIGRATIONS (sizeof migrations / sizeof migrations[0])
+
+static enum status migrate_once(sqlite3 *db, size_t step, struct error *err)
+{
+    char *sql = sqlite3_mprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT", migrations[step],
+                                (int)step + 1);
+    if (!sql)
+        return error_set(err, ERR_MEMORY, "no memory to open the database");
+    enum status status = OK;
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL)) {
+        status = db_error(db, err, "bringing it up to date");
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    sqlite3_free(sql);
+    return status;
+}
+
+static enum status migrate(sqlite3 *db, struct error *err)
+{
+    int64_t version;
+    enum status status = db_query_integer(db, "PRAGMA user_version", DB_NO_VALUES, 0, &version, err);
+    if (status)
+        return status;
+    if (version < 0 || version > (int64_t)MIGRATIONS)
+        return error_set(err, ERR_IO,
+                         "the database was written by a newer program (schema %lld; this one knows %zu)",
+                         (long long)version, MIGRATIONS);
+    for (size_t step = (size_t)version; step < MIGRATIONS && status == OK; step++)
+        status = migrate_once(db, step, err);
+    return status;
+}
+
+/* ---- Opening and closing ------------------------------------------------------------------------- */
+
+/* Two services on one store would each take the other's running jobs for those of a dead one. */
+static enum status lock_folder(struct store *store, struct error *err)
+{
+    char path[FILES_PATH_SIZE];
+    enum status status = files_path(path, err, "%s/lock", store->folder);
+    if (status)
+        return status;
+    store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (store->lock < 0)
+        return error_set_errno(err, "%s", path);
+    if (flock(store->lock, LOCK_EX | LOCK_NB) == 0)
+        return OK;
+    if (errno == EWOULDBLOCK)
+        return error_set(err, ERR_IO, "the store %s is in use by another digitd", store->folder);
+    return error_set_errno(err, "locking %s", path);
+}
+
+static enum status open_connection(const struct store *store, int flags, const char *pragmas,
+                                   sqlite3 **ret_db, struct error *err)
+{
+    char path[FILES_PATH_SIZE];
+    enum status status = files_path(path, err, "%s/digitd.db", store->folder);
+    if (status)
+        return status;
+    /* On failure, too, the connection is there: to ask what happened, and for store_free to close. */
+    if (sqlite3_open_v2(path, ret_db, flags | SQLITE_OPEN_NOMUTEX, NULL))
+        return *ret_db ? db_error(*ret_db, err, path) : error_set(err, ERR_MEMORY, "no memory for %s", path);
+    sqlite3_busy_timeout(*ret_db, 5000);
+    if (sqlite3_exec(*ret_db, pragmas, NULL, NULL, NULL))
+        return db_error(*ret_db, err, path);
+    return OK;
+}
+
+static enum status open_database(struct store *store, struct error *err)
+{
+    enum status status = open_connection(store, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                                         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                                         "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF",
+                                         &store->writer, err);
+    if (status == OK)
+        status = migrate(store->writer, err);
+    if (status == OK)
+        status =
+            open_connection(store, SQLITE_OPEN_READONLY, "PRAGMA trusted_schema = OFF", &store->reader, err);
+    return status;
+}
+
+enum status store_open(const char *folder, struct store **ret_store, struct error *err)
+{
+    struct store *store = calloc(1, sizeof *store);
+    if (!store)
+        return error_set(err, ERR_MEMORY, "no memory to open the store");
+    store->lock = -1;
+    pthread_mutex_init(&store->writer_mutex, NULL);
+    pthread_mutex_init(&store->reader_mutex, NULL);
+
+    enum status status = files_path(store->folder, err, "%s", folder);
+    if (status == OK)
+        status = files_make_folder(folder, err);
+    if (status == OK)
+        status = lock_folder(store, err);
+    if (status == OK)
+        status = open_database(store, err);
+    if (status) {
+        store_free(store);
+        return status;
+    }
+    *ret_store = store;
+    return OK;
+}
+
+void store_free(struct store *store)
+{
+    if (!store)
+        return;
+    sqlite3_close(store->reader);
+    sqlite3_close(store->writer); /* last, so that the one that may write folds the WAL in */
+    if (store->lock >= 0)
+        close(store->lock);
+    pthread_mutex_destroy(&store->reader_mutex);
+    pthread_mutex_destroy(&store->writer_mutex);
+    free(store);
+}
+
+const char *store_folder(const struct store *store)
+{
+    return store->folder;
+}
+
+/* ---- Transactions -------------------------------------------------------------------------------- */
+
+enum status store_begin(struct store *store, sqlite3 **ret_db, struct error *err)
+{
+    pthread_mutex_lock(&store->writer_mutex);
+    enum status status = db_run(store->writer, "BEGIN IMMEDIATE", DB_NO_VALUES, err);
+    if (status) {
+        pthread_mutex_unlock(&store->writer_mutex);
+        return status;
+    }
+    *ret_db = store->writer;
+    return OK;
+}
+
+enum status store_end(struct store *store, enum status status, struct error *err)
+{
+    if (status == OK)
+        status = db_run(store->writer, "COMMIT", DB_NO_VALUES, err);
+    if (status) /* after some failures SQLite has rolled back by itself, and refuses this: as good */
+        sqlite3_exec(store->writer, "ROLLBACK", NULL, NULL, NULL);
+    pthread_mutex_unlock(&store->writer_mutex);
+    return status;
+}
+
+sqlite3 *store_read_begin(struct store *store)
+{
+    pthread_mutex_lock(&store->reader_mutex);
+    return store->reader;
+}
+
+void store_read_end(struct store *store)
+{
+    pthread_mutex_unlock(&store->reader_mutex);
+}

@@ -1,0 +1,177 @@
+#include "server/store_models.h"
+
+#include "server/clock.h"
+#include "server/store_db.h"
+
+#include <stdlib.h>
+
+/* ---- Versions -------------------------------------------------------------------------------------- */
+
+#define VERSION_COLUMNS                                                                                      \
+    "model, version, created_at, job_id, config, dataset_digest, core_type, code_version, parameters,"       \
+    " weights_digest, file_digest, file_bytes, test_loss, test_accuracy, validation_loss,"                   \
+    " validation_accuracy, train_seconds"
+
+void version_record_clear(struct version_record *record)
+{
+    free(record->config);
+    *record = (struct version_record){0};
+}
+
+static void clear_version(void *record)
+{
+    version_record_clear(record);
+}
+
+static enum status read_version(sqlite3_stmt *statement, void *ret_record, struct error *err)
+{
+    struct version_record version = {
+        .version = sqlite3_column_int(statement, 1),
+        .created_at = sqlite3_column_int64(statement, 2),
+        .parameters = sqlite3_column_int64(statement, 8),
+        .file_bytes = sqlite3_column_int64(statement, 11),
+        .test_loss = db_column_real(statement, 12),
+        .test_accuracy = db_column_real(statement, 13),
+        .validation_loss = db_column_real(statement, 14),
+        .validation_accuracy = db_column_real(statement, 15),
+        .train_seconds = db_column_real(statement, 16),
+    };
+    db_column_copy(statement, 0, version.model, sizeof version.model);
+    db_column_copy(statement, 3, version.job_id, sizeof version.job_id);
+    db_column_copy(statement, 5, version.dataset_digest, sizeof version.dataset_digest);
+    db_column_copy(statement, 6, version.core_type, sizeof version.core_type);
+    db_column_copy(statement, 7, version.code_version, sizeof version.code_version);
+    db_column_copy(statement, 9, version.weights_digest, sizeof version.weights_digest);
+    db_column_copy(statement, 10, version.file_digest, sizeof version.file_digest);
+    if (!db_column_duplicate(statement, 4, &version.config))
+        return error_set(err, ERR_MEMORY, "no memory for a version's record");
+    *(struct version_record *)ret_record = version;
+    return OK;
+}
+
+static const struct db_record_kind version_kind = {sizeof(struct version_record), read_version,
+                                                   clear_version};
+
+enum status store_version_insert(sqlite3 *db, const struct version_record *version, bool promote,
+                                 struct error *err)
+{
+    int64_t now = clock_wall_ms();
+    struct db_value model = db_text(version->model), number = db_integer(version->version);
+    enum status status = db_run(db,
+                                "INSERT INTO models (name, last_version, created_at) VALUES (?, ?, ?)"
+                                " ON CONFLICT (name) DO UPDATE SET last_version = excluded.last_version",
+                                DB_VALUES(model, number, db_integer(now)), err);
+    if (status == OK)
+        status = db_run(db,
+                        "INSERT INTO versions (" VERSION_COLUMNS ")"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        DB_VALUES(model, number, db_integer(now), db_text(version->job_id),
+                                  db_text(version->config), db_text(version->dataset_digest),
+                                  db_text(version->core_type), db_text(version->code_version),
+                                  db_integer(version->parameters), db_text(version->weights_digest),
+                                  db_text(version->file_digest), db_integer(version->file_bytes),
+                                  db_real(version->test_loss), db_real(version->test_accuracy),
+                                  db_real(version->validation_loss), db_real(version->validation_accuracy),
+                                  db_real(version->train_seconds)),
+                        err);
+    if (status == OK && promote)
+        status =
+            db_run(db, "INSERT OR REPLACE INTO aliases (model, alias, version, moved_at) VALUES (?, ?, ?, ?)",
+                   DB_VALUES(model, db_text(ALIAS_PRODUCTION), number, db_integer(now)), err);
+    return status;
+}
+
+enum status store_version_read(struct store *store, const char *model, int version,
+                               struct version_record *ret_record, struct error *err)
+{
+    sqlite3 *db = store_read_begin(store);
+    enum status status = db_read_one(
+        db, &version_kind, "SELECT " VERSION_COLUMNS " FROM versions WHERE model = ? AND version = ?",
+        DB_VALUES(db_text(model), db_integer(version)), ret_record, err);
+    store_read_end(store);
+    if (status == ERR_NOT_FOUND)
+        error_set(err, status, "there is no version %d of a model %s", version, model);
+    return status;
+}
+
+enum status store_version_list(struct store *store, const char *model, size_t limit,
+                               struct version_record **ret_records, size_t *ret_count, bool *ret_has_more,
+                               struct error *err)
+{
+    void *records;
+    size_t count;
+    sqlite3 *db = store_read_begin(store);
+    enum status status =
+        db_read_all(db, &version_kind,
+                    "SELECT " VERSION_COLUMNS " FROM versions WHERE model = ? ORDER BY version DESC LIMIT ?",
+                    DB_VALUES(db_text(model), db_integer((int64_t)limit + 1)), &records, &count, err);
+    store_read_end(store);
+    if (status)
+        return status;
+    *ret_has_more = db_drop_extra(&version_kind, records, &count, limit);
+    *ret_records = records;
+    *ret_count = count;
+    return OK;
+}
+
+enum status store_version_next(struct store *store, const char *model, int *ret_version, struct error *err)
+{
+    int64_t last;
+    sqlite3 *db = store_read_begin(store);
+    enum status status = db_query_integer(db, "SELECT last_version FROM models WHERE name = ?",
+                                          DB_VALUES(db_text(model)), 0, &last, err);
+    store_read_end(store);
+    if (status == OK)
+        *ret_version = (int)last + 1;
+    return status;
+}
+
+/* ---- Models ---------------------------------------------------------------------------------------- */
+
+#define MODEL_QUERY                                                                                          \
+    "SELECT name, created_at, last_version, coalesce(aliases.version, 0) FROM models"                        \
+    " LEFT JOIN aliases ON aliases.model = name AND alias = '" ALIAS_PRODUCTION "'"
+
+static enum status read_model(sqlite3_stmt *statement, void *ret_record, struct error *err)
+{
+    (void)err;
+    struct model_record *model = ret_record;
+    db_column_copy(statement, 0, model->name, sizeof model->name);
+    model->created_at = sqlite3_column_int64(statement, 1);
+    model->last_version = sqlite3_column_int(statement, 2);
+    model->production = sqlite3_column_int(statement, 3);
+    return OK;
+}
+
+static const struct db_record_kind model_kind = {sizeof(struct model_record), read_model, NULL};
+
+enum status store_model_read(struct store *store, const char *name, struct model_record *ret_record,
+                             struct error *err)
+{
+    sqlite3 *db = store_read_begin(store);
+    enum status status = db_read_one(db, &model_kind, MODEL_QUERY " WHERE name = ?", DB_VALUES(db_text(name)),
+                                     ret_record, err);
+    store_read_end(store);
+    if (status == ERR_NOT_FOUND)
+        error_set(err, status, "there is no model %s", name);
+    return status;
+}
+
+enum status store_model_list(struct store *store, const char *after, size_t limit,
+                             struct model_record **ret_records, size_t *ret_count, bool *ret_has_more,
+                             struct error *err)
+{
+    void *records;
+    size_t count;
+    sqlite3 *db = store_read_begin(store);
+    enum status status = db_read_all(db, &model_kind, MODEL_QUERY " WHERE name > ? ORDER BY name LIMIT ?",
+                                     DB_VALUES(db_text(after ? after : ""), db_integer((int64_t)limit + 1)),
+                                     &records, &count, err);
+    store_read_end(store);
+    if (status)
+        return status;
+    *ret_has_more = db_drop_extra(&model_kind, records, &count, limit);
+    *ret_records = records;
+    *ret_count = count;
+    return OK;
+}

@@ -1,0 +1,63 @@
+/* Models, their versions and aliases in the store. See store.h for the rules; the weights are files, which
+ * registry.h looks after. */
+#ifndef DIGITD_STORE_MODELS_H
+#define DIGITD_STORE_MODELS_H
+
+#include "engine/engine.h"
+#include "server/digest.h"
+#include "server/names.h"
+#include "server/store.h"
+
+#define ALIAS_PRODUCTION "production"
+
+/* A version and its lineage: enough to say where it came from, and to train it again. */
+struct version_record {
+    char model[NAME_MAX_LENGTH + 1];
+    int version;        /* from 1; never given twice */
+    int64_t created_at; /* ms since 1970; set by the store */
+    char job_id[JOB_ID_LENGTH + 1];
+    char *config; /* JSON on the heap: the job's whole request */
+    char dataset_digest[DIGEST_TEXT_SIZE];
+    char core_type[32];    /* of OpenBLAS */
+    char code_version[32]; /* of digitd */
+    int64_t parameters;
+    char weights_digest[DIGEST_TEXT_SIZE]; /* of the parameters alone: equal for equal training */
+    char file_digest[DIGEST_TEXT_SIZE];    /* of the file's bytes */
+    int64_t file_bytes;
+    double test_loss, test_accuracy;
+    double validation_loss, validation_accuracy; /* NaN without validation */
+    double train_seconds;
+};
+
+void version_record_clear(struct version_record *record);
+
+/* ERR_NOT_FOUND: no such model or version. */
+MUST_CHECK enum status store_version_read(struct store *store, const char *model, int version,
+                                          struct version_record *ret_record, struct error *err);
+
+/* The newest versions of `model`, at most `limit`, newest first. The caller clears each and frees the array. */
+MUST_CHECK enum status store_version_list(struct store *store, const char *model, size_t limit,
+                                          struct version_record **ret_records, size_t *ret_count,
+                                          bool *ret_has_more, struct error *err);
+
+/* The number that the next version of `model` gets, also when the model is new. */
+MUST_CHECK enum status store_version_next(struct store *store, const char *model, int *ret_version,
+                                          struct error *err);
+
+struct model_record {
+    char name[NAME_MAX_LENGTH + 1];
+    int64_t created_at;
+    int last_version;
+    int production; /* version, 0 for none */
+};
+
+/* ERR_NOT_FOUND: no such model. */
+MUST_CHECK enum status store_model_read(struct store *store, const char *name,
+                                        struct model_record *ret_record, struct error *err);
+
+/* Models by name, from the first after `after` (NULL: from the beginning). The caller frees the array. */
+MUST_CHECK enum status store_model_list(struct store *store, const char *after, size_t limit,
+                                        struct model_record **ret_records, size_t *ret_count,
+                                        bool *ret_has_more, struct error *err);
+
+#endif
