@@ -1,0 +1,71 @@
+#include "engine/train_config.h"
+#include "engine/dataset.h"
+#include "engine/fields.h"
+
+#define AT(member)       .offset = offsetof(struct train_config, member)
+#define MAX_SAFE_INTEGER 9007199254740991.0 /* 2^53 - 1: whole numbers up to here are exact in a double */
+
+/* A new option of the recipe is a member of struct train_config, a default and a line here. */
+static const struct field fields[] = {
+    {.name = "epochs", .type = FIELD_INT, AT(epochs), .min = 1, .max = 1000},
+    {.name = "batch_size", .type = FIELD_INT, AT(batch_size), .min = 1, .max = 1024},
+    {.name = "learning_rate",
+     .type = FIELD_DOUBLE,
+     AT(learning_rate),
+     .min = 0,
+     .above_min = true,
+     .max = 10},
+    {.name = "beta_1", .type = FIELD_DOUBLE, AT(beta_1), .min = 0, .max = 1, .below_max = true},
+    {.name = "beta_2", .type = FIELD_DOUBLE, AT(beta_2), .min = 0, .max = 1, .below_max = true},
+    {.name = "epsilon", .type = FIELD_DOUBLE, AT(epsilon), .min = 0, .above_min = true, .max = 1},
+    {.name = "validation_split", .type = FIELD_DOUBLE, AT(validation_split), .min = 0, .max = 0.9},
+    {.name = "train_limit", .type = FIELD_INT64, AT(train_limit), .min = 0, .max = DATASET_MAX_IMAGES},
+    {.name = "seed", .type = FIELD_UINT64, AT(seed), .min = 0, .max = MAX_SAFE_INTEGER},
+};
+#define FIELD_COUNT (sizeof fields / sizeof *fields)
+
+struct train_config train_config_default(void)
+{
+    return (struct train_config){
+        .epochs = 10,
+        .batch_size = 64,
+        .learning_rate = 1e-3,
+        .beta_1 = 0.9,
+        .beta_2 = 0.999,
+        .epsilon = 1e-7,
+        .validation_split = 0.1,
+        .train_limit = 0,
+        .seed = 1,
+    };
+}
+
+enum status train_config_from_json(const json_t *json, const char *pointer, struct train_config *ret_config,
+                                   struct problems *problems)
+{
+    size_t before = problems->count;
+    if (!json_is_object(json)) {
+        char found[FOUND_SIZE];
+        problems_add(problems, ERR_ARGUMENT, pointer, "training: expected an object, found %s",
+                     describe_value(json, found));
+        return ERR_ARGUMENT;
+    }
+    struct train_config config = *ret_config;
+    fields_read(fields, FIELD_COUNT, json, pointer, &config, problems);
+    enum status status = problems_since(problems, before);
+    if (status == OK)
+        *ret_config = config;
+    return status;
+}
+
+json_t *train_config_to_json(const struct train_config *config)
+{
+    return fields_to_json(fields, FIELD_COUNT, config);
+}
+
+enum status train_config_check(const struct train_config *config, const char *pointer,
+                               struct problems *problems)
+{
+    size_t before = problems->count;
+    fields_check(fields, FIELD_COUNT, config, pointer, problems);
+    return problems_since(problems, before);
+}
