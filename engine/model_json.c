@@ -31,10 +31,16 @@ static void read_layers(const json_t *json, const char *pointer, struct model_sp
                         struct problems *problems)
 {
     char found[FOUND_SIZE];
-    size_t count = json_array_size(json);
-    if (!json_is_array(json) || count < 1 || count > MODEL_MAX_LAYERS) {
+    if (!json_is_array(json)) {
         problems_add(problems, ERR_ARGUMENT, pointer, "layers: expected a list of 1 to %d layers, found %s",
-                     MODEL_MAX_LAYERS, count > MODEL_MAX_LAYERS ? "more" : describe_value(json, found));
+                     MODEL_MAX_LAYERS, describe_value(json, found));
+        return;
+    }
+    size_t count = json_array_size(json);
+    if (count < 1 || count > MODEL_MAX_LAYERS) {
+        problems_add(problems, ERR_ARGUMENT, pointer,
+                     "layers: expected a list of 1 to %d layers, found a list of %zu", MODEL_MAX_LAYERS,
+                     count);
         return;
     }
     ret_spec->count = count;
