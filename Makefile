@@ -166,7 +166,7 @@ uninstall: ## remove it from there
 	rm -f $(DESTDIR)$(PREFIX)/bin/digitd
 
 clean: ## remove what was built (data and installed packages stay)
-	rm -rf build build-asan build-tsan build-clang
+	rm -rf build build-asan build-tsan build-lint
 
 # ---- For developers ------------------------------------------------------------------------------
 
@@ -188,12 +188,56 @@ tsan: ## the tests in C under ThreadSanitizer
 
 bench: ## training speed beside PyTorch's, in turns
 	@$(MAKE) --no-print-directory prepare $(PACKAGES)bench
-	@$(MAKE) --no-print-directory -j$(JOBS) data $(BUILD)/tests/bench/bench_train
+	@$(MAKE) --no-print-directory -j$(JOBS) data benches
 	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE tests/bench/run $(BUILD) data/datasets
 
 format: $(PACKAGES)lint ## lay out the C source
 	clang-format -i $(C_FILES)
 
+lint: ## gcc, clang, clang-tidy, cppcheck, clang-format, shellcheck, types of the page, API description, compose file
+	@$(MAKE) --no-print-directory $(MODULES)-dev $(PACKAGES)test $(PACKAGES)lint
+	@$(MAKE) --no-print-directory lint-gcc lint-clang
+	@$(MAKE) --no-print-directory -k -j$(JOBS) --output-sync=target BUILD=build-lint $(LINTS)
+	@echo "No fault found."
+
+# ---- The parts of lint ---------------------------------------------------------------------------
+
+LINTS := lint-tidy lint-cppcheck lint-format lint-shell lint-page lint-api lint-compose
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
+
+lint-gcc lint-clang: lint-%:
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-lint/$* CC=$* WERROR=-Werror build tests benches
+
+benches: $(BENCHES)
+
+lint-tidy: $(patsubst %.c,$(BUILD)/tidy/%,$(filter %.c,$(C_FILES)))
+
+$(BUILD)/tidy/%: %.c $(filter %.h,$(C_FILES)) .clang-tidy
+	@mkdir -p $(@D)
+	clang-tidy --quiet $< -- $(LANGUAGE) -DISA=baseline 2>$@.log || { cat $@.log; exit 1; }
+	@touch $@
+
+lint-cppcheck:
+	cppcheck --std=c11 --enable=warning,style,performance,portability --inline-suppr --error-exitcode=1 --quiet \
+		--suppress=variableScope --suppress=knownConditionTrueFalse --suppress=unusedStructMember \
+		-j$(JOBS) -I. -D__x86_64__ -DISA=baseline $(filter %.c,$(C_FILES))
+
+lint-format:
+	clang-format --dry-run -Werror $(C_FILES)
+
+lint-shell:
+	shellcheck .ci/run scripts/install-packages scripts/copy-mnist tests/run
+
+lint-page:
+	npm run --silent typecheck
+
+lint-api:
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npm run --silent lint:api
+
+lint-compose:
+	docker-compose config --quiet
+
+.PHONY: lint benches lint-gcc lint-clang $(LINTS)
 .PHONY: build tests data prepare prepare-tests help run deps install uninstall clean test check asan tsan bench format
 .SECONDARY:
 .DELETE_ON_ERROR:
