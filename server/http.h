@@ -72,20 +72,21 @@ void request_move_to_worker(struct request *request, handler *handle);
 /* ---- The server ------------------------------------------------------------------------------------ */
 
 struct http_config {
-    const char *listen; /* "127.0.0.1:8080", "[::1]:0"; port 0 takes a free one */
-    const char *const *allow_hosts;
-    size_t allow_host_count; /* names accepted in Host besides loopback's and the listen address */
-    int threads;             /* event threads, 1..64 */
-    int workers;             /* threads of LANE_WORKER, 1..64 */
+    const char *listen;             /* "127.0.0.1:8080", "[::1]:0"; port 0 takes a free one */
+    const char *const *allow_hosts; /* accepted in Host besides loopback's names and the listen address */
+    size_t allow_host_count;
+    bool beyond_loopback; /* may listen on an address that others can reach */
+    int threads;          /* event threads, 1..64 */
+    int workers;          /* threads of LANE_WORKER, 1..64 */
     int connections_max, connections_per_address_max;
-    int idle_seconds, header_seconds, body_seconds, total_seconds; /* deadlines, 1..86400 */
+    int idle_seconds, header_seconds, body_seconds, reply_seconds; /* deadlines, 1..86400 */
     size_t body_memory_max;                                        /* of all bodies in memory at once */
 };
 
 struct http_server;
 
 /* Starts to accept connections. `app` and `config`'s strings must outlive the server.
- * ERR_ARGUMENT: the listen address. ERR_IO: it cannot be bound. */
+ * ERR_ARGUMENT: the listen address, or it is reachable for others and may not be. ERR_IO: it cannot be bound. */
 MUST_CHECK enum status http_server_create(const struct http_config *config, struct app *app,
                                           struct http_server **ret_server, struct error *err);
 

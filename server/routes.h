@@ -9,6 +9,7 @@
 #define ROUTE_TYPES_MAX  4
 #define ROUTE_QUERY_MAX  8
 #define ROUTE_PARAM_SIZE 96 /* bytes of a path parameter, with its end */
+#define ROUTE_ALLOW_SIZE 64
 
 enum lane {
     LANE_EVENT,  /* on the connection's own thread: must not block */
@@ -23,6 +24,7 @@ struct route {
     size_t body_max;                          /* bytes; 0: the route takes no body */
     const char *media_types[ROUTE_TYPES_MAX]; /* that the body may have, up to NULL; none listed: any */
     const char *query[ROUTE_QUERY_MAX];       /* parameters that it knows, up to NULL */
+    bool any_query;                           /* or ignores whatever there is */
 };
 
 struct route_params {
@@ -34,13 +36,13 @@ struct route_params {
 /* The route for `method` (HEAD finds GET's) and `path`; fills `ret_params`. NULL when there is none: then
  * `ret_allow` holds the methods that the path does have as "GET, HEAD", or "" for an unknown path. */
 const struct route *routes_find(enum http_method method, const char *path, struct route_params *ret_params,
-                                char ret_allow[64]);
+                                char ret_allow[ROUTE_ALLOW_SIZE]);
 
 /* Routes by index, NULL past the end. */
 const struct route *routes_at(size_t index);
 
 /* The same over another table, which a row without a pattern ends. */
 const struct route *routes_find_in(const struct route *table, enum http_method method, const char *path,
-                                   struct route_params *ret_params, char ret_allow[64]);
+                                   struct route_params *ret_params, char ret_allow[ROUTE_ALLOW_SIZE]);
 
 #endif

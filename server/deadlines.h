@@ -1,0 +1,36 @@
+/* Deadlines of connections. libmicrohttpd's own timeout is one of idleness, which a byte a second outlives; here
+ * every phase of a request has a limit, and a reaper shuts down the sockets that are past theirs.
+ *
+ * Threads: any. One mutex guards all; it is held by the reaper for one walk a second and otherwise for a few
+ * instructions. deadline_remove must come before the socket is closed: then the reaper never touches a
+ * descriptor that has become another's. */
+#ifndef DIGITD_DEADLINES_H
+#define DIGITD_DEADLINES_H
+
+#include "engine/engine.h"
+
+enum deadline_phase {
+    PHASE_IDLE,    /* between requests */
+    PHASE_HEADERS, /* before the end of the headers */
+    PHASE_BODY,    /* before the end of the body */
+    PHASE_REPLY,   /* at work on it, or sending */
+    PHASE_COUNT,
+};
+
+struct deadlines;
+struct deadline; /* of one connection */
+
+/* `seconds` by phase; those of PHASE_REPLY count from the end of the body. */
+MUST_CHECK enum status deadlines_create(const int seconds[PHASE_COUNT], struct deadlines **ret_deadlines,
+                                        struct error *err);
+void deadlines_free(struct deadlines *deadlines); /* after every deadline was removed */
+
+/* A connection was opened on `fd`, and its first request is awaited. NULL without memory. */
+struct deadline *deadline_add(struct deadlines *deadlines, int fd);
+void deadline_remove(struct deadline *deadline);
+
+/* The connection's present phase begins. False when the reaper has ended the connection already: then nothing
+ * must be sent any more. */
+bool deadline_enter(struct deadline *deadline, enum deadline_phase phase);
+
+#endif

@@ -1,0 +1,369 @@
+#include "server/http.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/clock.h"
+#include "server/http_private.h"
+#include "server/log.h"
+#include "server/problem.h"
+
+/* Per connection: request line, headers, and what is read of the body at a time. */
+#define CONNECTION_MEMORY ((size_t)16 << 10)
+#define WORKER_QUEUE_MAX  256
+
+/* A client may have sent its next request just before it reads "Connection: close". */
+#define DRAIN_QUIET_MS 50
+
+/* On every reply. The page loads nothing from elsewhere, runs no inline code and sits in no frame. */
+static const struct {
+    const char *name, *value;
+} security_headers[] = {
+    {"Content-Security-Policy",
+     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"Referrer-Policy", "no-referrer"},
+    {"Cross-Origin-Opener-Policy", "same-origin"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* ---- Sending -------------------------------------------------------------------------------------- */
+
+/* Moves what the reply owns into the response. */
+static struct MHD_Response *response_create(struct reply *reply)
+{
+    struct MHD_Response *response = NULL;
+    switch (reply->source) {
+    case REPLY_FROM_MEMORY:
+        response = MHD_create_response_from_buffer(reply->size, reply->memory, MHD_RESPMEM_MUST_FREE);
+        if (response)
+            reply->memory = NULL;
+        break;
+    case REPLY_FROM_FILE:
+        response = MHD_create_response_from_fd64(reply->size, reply->file);
+        if (response)
+            reply->source = REPLY_FROM_NOTHING;
+        break;
+    case REPLY_FROM_STATIC:
+    case REPLY_FROM_NOTHING:
+        response = MHD_create_response_from_buffer(reply->size, (void *)reply->fixed, MHD_RESPMEM_PERSISTENT);
+        break;
+    }
+    return response;
+}
+
+static void response_add_headers(struct MHD_Response *response, const struct reply *reply, bool close)
+{
+    bool has_cache_control = false;
+    for (size_t i = 0; i < reply->header_count; i++) {
+        MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+        has_cache_control |= strcmp(reply->headers[i].name, "Cache-Control") == 0;
+    }
+    for (size_t i = 0; i < COUNT(security_headers); i++)
+        MHD_add_response_header(response, security_headers[i].name, security_headers[i].value);
+    if (!has_cache_control)
+        MHD_add_response_header(response, "Cache-Control", "no-store");
+    if (reply->media_type)
+        MHD_add_response_header(response, "Content-Type", reply->media_type);
+    if (close)
+        MHD_add_response_header(response, "Connection", "close");
+}
+
+enum MHD_Result request_send(struct request *request)
+{
+    struct http_server *server = request->server;
+    struct reply *reply = &request->reply;
+    if (reply->status == 0) {
+        log_error("%s: the handler wrote no reply", request->path);
+        reply_problem(request, PROBLEM_INTERNAL, "The server has no answer to this.");
+    }
+    struct MHD_Response *response = response_create(reply);
+    if (!response)
+        return MHD_NO;
+    pthread_mutex_lock(&server->mutex);
+    bool close = server->draining;
+    pthread_mutex_unlock(&server->mutex);
+    response_add_headers(response, reply, close);
+    enum MHD_Result result = MHD_queue_response(request->connection, reply->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* ---- libmicrohttpd's callbacks ---------------------------------------------------------------------- */
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **deadline,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *server = context;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        deadline_remove(*deadline);
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *deadline = deadline_add(server->deadlines, info->connect_fd);
+}
+
+/* NULL without memory: on_request then ends the connection. */
+static void *on_request_line(void *context, const char *line, struct MHD_Connection *connection)
+{
+    struct deadline *deadline =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    struct request *request = deadline ? calloc(1, sizeof *request) : NULL;
+    if (!request)
+        return NULL;
+    request->server = context;
+    request->connection = connection;
+    request->deadline = deadline;
+    request->since = clock_seconds();
+    request->has_nul = line && strstr(line, "%00");
+    deadline_enter(deadline, PHASE_HEADERS);
+    return request;
+}
+
+static bool handling_begins(struct http_server *server)
+{
+    pthread_mutex_lock(&server->mutex);
+    bool may = !server->stopping;
+    server->handling += may;
+    pthread_mutex_unlock(&server->mutex);
+    return may;
+}
+
+static enum MHD_Result handling_ends(struct request *request)
+{
+    enum MHD_Result result = request_send(request);
+    server_count(request->server, &request->server->handling, -1);
+    return result;
+}
+
+/* The body is complete. */
+static enum MHD_Result request_handle(struct request *request)
+{
+    request->stage = STAGE_HANDLED;
+    if (!deadline_enter(request->deadline, PHASE_REPLY) || !handling_begins(request->server))
+        return MHD_NO;
+    if (!request->reply.status && request_run(request, request->route->handle, request->route->lane))
+        return MHD_YES;
+    return handling_ends(request);
+}
+
+/* request_resume was called. */
+static enum MHD_Result request_continue(struct request *request)
+{
+    handler *resume_with = request->resume_with;
+    request->suspended = false;
+    if (resume_with && request_run(request, resume_with, LANE_EVENT))
+        return MHD_YES;
+    return handling_ends(request);
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data, size_t *size,
+                                  void **request_pointer)
+{
+    (void)context, (void)connection, (void)version;
+    struct request *request = *request_pointer;
+    if (!request)
+        return MHD_NO;
+    if (request->stage == STAGE_HEADERS)
+        return request_admit(request, url, method);
+    if (request->stage == STAGE_HANDLED)
+        return request_continue(request);
+    if (*size == 0)
+        return request_handle(request);
+    enum MHD_Result result = request_receive(request, data, *size);
+    *size = 0;
+    return result;
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **request_pointer,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)context, (void)connection, (void)code;
+    struct request *request = *request_pointer;
+    *request_pointer = NULL;
+    if (!request)
+        return;
+    log_debug("%s: %u after %.1f ms", request->path ? request->path : "-", request->reply.status,
+              1e3 * (clock_seconds() - request->since));
+    deadline_enter(request->deadline, PHASE_IDLE);
+    request_free(request);
+}
+
+static void on_log(void *context, const char *format, va_list arguments)
+{
+    (void)context;
+    char text[256];
+    vsnprintf(text, sizeof text, format, arguments);
+    text[strcspn(text, "\n")] = '\0';
+    log_debug("libmicrohttpd: %s", text);
+}
+
+/* ---- The server --------------------------------------------------------------------------------------- */
+
+static enum status daemon_start(struct http_server *server, const struct http_config *config,
+                                struct error *err)
+{
+    struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, config->threads, NULL},
+                                    {MHD_OPTION_END, 0, NULL}};
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    if (strchr(server->socket.address, ':'))
+        flags |= MHD_USE_IPv6;
+    server->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,                                          //
+                         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,                                          //
+                         MHD_OPTION_LISTEN_SOCKET, server->socket.fd,                                       //
+                         MHD_OPTION_ARRAY, config->threads > 1 ? pool : pool + 1,                           //
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,                             //
+                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->connections_max,                    //
+                         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)config->connections_per_address_max, //
+                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_seconds,                     //
+                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,                               //
+                         MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,                              //
+                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,                                 //
+                         MHD_OPTION_END);
+    if (server->daemon)
+        return OK;
+    return error_set(err, ERR_IO, "cannot start the HTTP server on %s", server->socket.url);
+}
+
+static enum status server_open(struct http_server *server, const struct http_config *config,
+                               struct error *err)
+{
+    const int seconds[PHASE_COUNT] = {[PHASE_IDLE] = config->idle_seconds,
+                                      [PHASE_HEADERS] = config->header_seconds,
+                                      [PHASE_BODY] = config->body_seconds,
+                                      [PHASE_REPLY] = config->reply_seconds};
+    enum status status = listen_open(config->listen, &server->socket, err);
+    if (status != OK)
+        return status;
+    if (!server->socket.loopback && !config->beyond_loopback)
+        return error_set(err, ERR_ARGUMENT, "%s can be reached by others, who could do everything",
+                         config->listen);
+    status = guard_create(server->socket.address, config->allow_hosts, config->allow_host_count,
+                          &server->guard, err);
+    if (status == OK)
+        status = deadlines_create(seconds, &server->deadlines, err);
+    if (status == OK)
+        status = workers_create(config->workers, WORKER_QUEUE_MAX, &server->workers, err);
+    if (status == OK)
+        status = daemon_start(server, config, err);
+    return status;
+}
+
+enum status http_server_create(const struct http_config *config, struct app *app,
+                               struct http_server **ret_server, struct error *err)
+{
+    struct http_server *server = calloc(1, sizeof *server);
+    if (!server)
+        return error_set(err, ERR_MEMORY, "no memory for the HTTP server");
+    server->app = app;
+    server->socket.fd = -1;
+    server->body_memory_max = config->body_memory_max;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&server->mutex, NULL);
+    pthread_cond_init(&server->eased, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    enum status status = server_open(server, config, err);
+    if (status != OK)
+        http_server_free(server);
+    else
+        *ret_server = server;
+    return status;
+}
+
+const char *http_server_url(const struct http_server *server)
+{
+    return server->socket.url;
+}
+
+/* Connections that the kernel has accepted for us, but libmicrohttpd has not yet, are still served. */
+static void accept_the_waiting(struct http_server *server)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    int fd;
+    while ((fd = accept4(server->socket.fd, (struct sockaddr *)&address, &size,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+        MHD_add_connection(server->daemon, fd, (struct sockaddr *)&address, size);
+        size = sizeof address;
+    }
+}
+
+static struct timespec time_in(int64_t ms)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    int64_t ns = time.tv_nsec + ms % 1000 * 1000000;
+    time.tv_sec += ms / 1000 + ns / 1000000000;
+    time.tv_nsec = ns % 1000000000;
+    return time;
+}
+
+/* Waits until nothing has been under way for DRAIN_QUIET_MS, or `seconds` are over. Returns what still is. */
+static size_t wait_for_quiet(struct http_server *server, int seconds)
+{
+    struct timespec end = time_in(1000 * (int64_t)seconds);
+    bool quiet = false, late = false;
+    pthread_mutex_lock(&server->mutex);
+    while (!quiet && !late) {
+        if (server->under_way) {
+            late = pthread_cond_timedwait(&server->eased, &server->mutex, &end) == ETIMEDOUT;
+        } else {
+            struct timespec soon = time_in(DRAIN_QUIET_MS);
+            quiet = pthread_cond_timedwait(&server->eased, &server->mutex, &soon) == ETIMEDOUT;
+        }
+    }
+    size_t left = server->under_way;
+    pthread_mutex_unlock(&server->mutex);
+    return left;
+}
+
+size_t http_server_drain(struct http_server *server, int seconds)
+{
+    pthread_mutex_lock(&server->mutex);
+    server->draining = true;
+    pthread_mutex_unlock(&server->mutex);
+    MHD_quiesce_daemon(server->daemon);
+    accept_the_waiting(server);
+    return wait_for_quiet(server, seconds);
+}
+
+/* libmicrohttpd aborts when it is stopped while a connection is suspended: no request is handled from here on,
+ * and those that are get their end. */
+static void daemon_stop(struct http_server *server)
+{
+    pthread_mutex_lock(&server->mutex);
+    server->stopping = true;
+    while (server->handling)
+        pthread_cond_wait(&server->eased, &server->mutex);
+    pthread_mutex_unlock(&server->mutex);
+    MHD_stop_daemon(server->daemon);
+}
+
+void http_server_free(struct http_server *server)
+{
+    if (!server)
+        return;
+    if (server->daemon)
+        daemon_stop(server);
+    workers_free(server->workers);
+    deadlines_free(server->deadlines);
+    guard_free(server->guard);
+    if (server->socket.fd >= 0)
+        close(server->socket.fd);
+    pthread_cond_destroy(&server->eased);
+    pthread_mutex_destroy(&server->mutex);
+    free(server);
+}

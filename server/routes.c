@@ -1,0 +1,102 @@
+#include "server/routes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "server/handlers.h"
+
+#define KIB ((size_t)1 << 10)
+#define MIB ((size_t)1 << 20)
+
+/* A picture of 1024x1024 in 16-bit RGBA that does not compress, and a form around it. */
+#define PREDICT_BODY_MAX (9 * MIB)
+#define PREDICT_TYPES                                                                                        \
+    {                                                                                                        \
+        "image/png", "application/json", "multipart/form-data"                                               \
+    }
+#define PREDICT_QUERY                                                                                        \
+    {                                                                                                        \
+        "mode", "version", "alias", "job"                                                                    \
+    }
+
+/* The first match counts. */
+static const struct route routes[] = {
+    {HTTP_GET, "/livez", handle_livez, .lane = LANE_EVENT},
+    {HTTP_GET, "/readyz", handle_readyz, .lane = LANE_EVENT},
+    {HTTP_GET, "/api/v1/version", handle_version, .lane = LANE_EVENT},
+
+    {HTTP_POST, "/api/v1/predict", handle_predict, .lane = LANE_EVENT, .body_max = PREDICT_BODY_MAX,
+     .media_types = PREDICT_TYPES, .query = PREDICT_QUERY},
+    {HTTP_POST, "/api/v1/models/{model}/predict", handle_predict, .lane = LANE_EVENT,
+     .body_max = PREDICT_BODY_MAX, .media_types = PREDICT_TYPES, .query = PREDICT_QUERY},
+
+    {HTTP_GET, "/", handle_asset, .lane = LANE_EVENT, .any_query = true},
+    {HTTP_GET, "/*", handle_asset, .lane = LANE_EVENT, .any_query = true},
+    {.pattern = NULL},
+};
+
+static const char *const method_names[] = {
+    [HTTP_GET] = "GET, HEAD", [HTTP_HEAD] = "",           [HTTP_POST] = "POST", [HTTP_PUT] = "PUT",
+    [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS", [HTTP_OTHER] = ""};
+
+/* A pattern that every path matches is for paths that nothing else knows. */
+static bool is_catch_all(const struct route *route)
+{
+    return strcmp(route->pattern, "/*") == 0;
+}
+
+static bool capture(struct route_params *params, const char *name, const char *value, size_t length)
+{
+    if (length == 0 || length >= ROUTE_PARAM_SIZE || params->count == ROUTE_PARAMS_MAX)
+        return false;
+    params->names[params->count] = name;
+    memcpy(params->values[params->count], value, length);
+    params->values[params->count++][length] = '\0';
+    return true;
+}
+
+static bool matches(const char *pattern, const char *path, struct route_params *ret_params)
+{
+    ret_params->count = 0;
+    while (*pattern && *pattern != '*') {
+        if (*pattern == '{') {
+            size_t length = strcspn(path, "/");
+            if (!capture(ret_params, pattern + 1, path, length))
+                return false;
+            path += length;
+            pattern += strcspn(pattern, "}") + 1;
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
+    }
+    return *pattern == '*' || *path == '\0';
+}
+
+const struct route *routes_find_in(const struct route *table, enum http_method method, const char *path,
+                                   struct route_params *ret_params, char ret_allow[ROUTE_ALLOW_SIZE])
+{
+    enum http_method sought = method == HTTP_HEAD ? HTTP_GET : method;
+    size_t length = 0;
+    ret_allow[0] = '\0';
+    for (const struct route *route = table; route->pattern; route++) {
+        if (!matches(route->pattern, path, ret_params) || (is_catch_all(route) && length > 0))
+            continue;
+        if (route->method == sought)
+            return route;
+        if (!is_catch_all(route) && length < ROUTE_ALLOW_SIZE)
+            length += (size_t)snprintf(ret_allow + length, ROUTE_ALLOW_SIZE - length, "%s%s",
+                                       length ? ", " : "", method_names[route->method]);
+    }
+    return NULL;
+}
+
+const struct route *routes_find(enum http_method method, const char *path, struct route_params *ret_params,
+                                char ret_allow[ROUTE_ALLOW_SIZE])
+{
+    return routes_find_in(routes, method, path, ret_params, ret_allow);
+}
+
+const struct route *routes_at(size_t index)
+{
+    return index < sizeof routes / sizeof *routes - 1 ? &routes[index] : NULL;
+}
