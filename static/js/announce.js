@@ -1,0 +1,15 @@
+// Tells a screen reader's user what changed, politely and not more often than it can be spoken.
+
+import { byId, setText } from './dom.js';
+
+const PAUSE_MS = 600;
+let timer = 0;
+
+/**
+ * Says `text` once nothing newer has come for a moment.
+ * @param {string} text
+ */
+export function announce(text) {
+  clearTimeout(timer);
+  timer = window.setTimeout(() => setText(byId('announcer', HTMLElement), text), PAUSE_MS);
+}

@@ -1,0 +1,37 @@
+// Numbers, durations and times as people read them.
+
+const THIN = '\u202f'; // narrow no-break space, between a number and its unit
+
+const integers = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+/** 54000 → "54,000". @param {number} value */
+export const integer = (value) => integers.format(value);
+
+/** 0.9876 → "98.8 %". @param {number} share */
+export const percent = (share, digits = 1) => `${(share * 100).toFixed(digits)}${THIN}%`;
+
+/** A probability that is never shown as certain or impossible. @param {number} share */
+export function probability(share) {
+  if (share >= 0.9995) return `>${THIN}99.9${THIN}%`;
+  if (share < 0.0005) return `<${THIN}0.1${THIN}%`;
+  return percent(share);
+}
+
+/** 0.01234 → "0.0123": four digits that mean something. @param {number} value */
+export const loss = (value) => (value < 0.001 ? value.toExponential(1) : value.toPrecision(3));
+
+/** 1.234 → "1.2 ms". @param {number} ms */
+export const milliseconds = (ms) => `${ms < 10 ? ms.toFixed(1) : integer(ms)}${THIN}ms`;
+
+/** 75 → "1 min 15 s". @param {number} seconds */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole}${THIN}s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes}${THIN}min ${whole % 60}${THIN}s`;
+  return `${Math.floor(minutes / 60)}${THIN}h ${minutes % 60}${THIN}min`;
+}
+
+/** RFC 3339 → the reader's own date and time. @param {string} timestamp */
+export const dateTime = (timestamp) => clock.format(new Date(timestamp));

@@ -1,0 +1,61 @@
+// What the page knows, in one place. Views read it and are told when it changes; nobody else keeps copies.
+
+/**
+ * @typedef {import('./api.js').Job} Job
+ * @typedef {import('./api.js').Metrics} Metrics
+ *
+ * @typedef {object} State
+ * @property {boolean} connected   the last request reached the server
+ * @property {Job[] | null} jobs   newest first; null until the server told us
+ * @property {string | null} picked   id of the job that the address asks for
+ * @property {{ job: string, series: Metrics } | null} metrics   curves of the job on show
+ */
+
+/** @typedef {ReturnType<typeof createStore>} Store */
+
+export function createStore() {
+  /** @type {State} */
+  let state = { connected: true, jobs: null, picked: null, metrics: null };
+  /** @type {Set<(state: State) => void>} */
+  const listeners = new Set();
+
+  return {
+    get state() {
+      return state;
+    },
+
+    /** @param {Partial<State>} change */
+    set(change) {
+      state = { ...state, ...change };
+      for (const listener of listeners) listener(state);
+    },
+
+    /** @param {(state: State) => void} listener called at once, and after every change */
+    subscribe(listener) {
+      listeners.add(listener);
+      listener(state);
+    },
+  };
+}
+
+/** @param {Job} job */
+export const isActive = (job) => job.state === 'queued' || job.state === 'running' || job.state === 'paused';
+
+/**
+ * The job at work, or the next in the queue.
+ * @param {State} state
+ * @returns {Job | undefined}
+ */
+export function activeJob({ jobs }) {
+  const waiting = (jobs ?? []).filter(isActive);
+  return waiting.find((job) => job.state === 'running') ?? waiting.at(-1);
+}
+
+/**
+ * The job on show: the one that was asked for, else the one at work, else the newest.
+ * @param {State} state
+ * @returns {Job | undefined}
+ */
+export function shownJob(state) {
+  return state.jobs?.find((job) => job.id === state.picked) ?? activeJob(state) ?? state.jobs?.[0];
+}

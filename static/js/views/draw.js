@@ -1,0 +1,221 @@
+// The screen with the pad: reads the drawing again whenever it, or the network, has changed.
+
+import { announce } from '../announce.js';
+import { ApiError, ConnectionError, predict } from '../api.js';
+import { byId, element, setText } from '../dom.js';
+import { createPad } from '../draw/pad.js';
+import { duration, milliseconds, percent, probability } from '../format.js';
+import { activeJob } from '../store.js';
+
+/**
+ * @typedef {import('../api.js').Job} Job
+ * @typedef {import('../api.js').Prediction} Prediction
+ * @typedef {import('../store.js').State} State
+ * @typedef {import('../store.js').Store} Store
+ */
+
+const READ_EVERY_MS = 50;
+const RETRY_MS = 1000; // after the server said that it is busy
+const SURE = 0.8; // below it, the second guess is worth a word
+
+const DIGITS = [...'0123456789'];
+
+/** @param {number} ms */
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * Runs `work` once for any number of calls that come while it is busy or rests: the latest wins.
+ * @param {() => Promise<void>} work
+ * @param {number} restMs between the starts of two runs
+ */
+function latestWins(work, restMs) {
+  let wanted = false;
+  let busy = false;
+  return async () => {
+    wanted = true;
+    if (busy) return;
+    busy = true;
+    while (wanted) {
+      wanted = false;
+      await Promise.all([work(), sleep(restMs)]);
+    }
+    busy = false;
+  };
+}
+
+/**
+ * What to tell someone whose drawing cannot be read yet.
+ * @param {Job | undefined} job the one at work
+ */
+function whenReadable(job) {
+  if (job?.state !== 'running') {
+    return job ? 'A training waits to start; after its first epoch it can be tried here.'
+      : 'Nothing has been trained yet. Start a training below.';
+  }
+  const { epochs, epoch = 1, step = 0, steps = 0, eta_seconds: left } = job.progress ?? {};
+  const done = epochs ? (epoch - 1 + (steps > 0 ? step / steps : 0)) / epochs : 0;
+  if (!epochs || left === null || left === undefined || done >= 1) return 'It is training its first epoch.';
+  const wait = left * ((epoch / epochs - done) / (1 - done));
+  return `It is training its first epoch: about ${duration(Math.max(wait, 1))} until it can read. Draw already, the answer comes by itself.`;
+}
+
+/** Whether some job has come far enough to predict with. @param {State} state */
+const mayHaveModel = ({ jobs }) =>
+  jobs === null || jobs.some(({ state, progress }) => state === 'succeeded' || (progress?.epoch ?? 1) > 1);
+
+/** Differs when there may be another network to read with. @param {State} state */
+const networkKey = ({ connected, jobs }) =>
+  `${connected} ${(jobs ?? []).map(({ id, state, progress }) => `${id} ${state} ${progress?.epoch}`)}`;
+
+/** @param {Prediction['model']} model */
+function modelName({ name, version, epoch }) {
+  if (version) return `${name}, version ${version}`;
+  return `${name} in training, after epoch ${epoch}`;
+}
+
+function createResult() {
+  const card = byId('result', HTMLElement);
+  const digit = byId('digit', HTMLElement);
+  const confidence = byId('confidence', HTMLElement);
+  const runnerUp = byId('runner-up', HTMLElement);
+  const model = byId('model', HTMLElement);
+  const latency = byId('latency', HTMLElement);
+  const seen = byId('seen', HTMLImageElement);
+  const seenNone = byId('seen-none', HTMLElement);
+
+  const bars = DIGITS.map((name) => {
+    const fill = element('span', { class: 'bar-fill' });
+    const value = element('span', { class: 'bar-value' });
+    const row = element('li', { class: 'bar' }, element('span', {}, name),
+      element('span', { class: 'bar-track', 'aria-hidden': 'true' }, fill), value);
+    return { row, fill, value };
+  });
+  byId('bars', HTMLElement).append(...bars.map(({ row }) => row));
+
+  /** @param {number[] | null} shares @param {number} [top] */
+  function setBars(shares, top) {
+    bars.forEach(({ row, fill, value }, i) => {
+      fill.style.setProperty('--share', String(shares ? shares[i] : 0));
+      setText(value, shares ? probability(shares[i]) : '–');
+      row.toggleAttribute('data-top', i === top);
+    });
+  }
+
+  digit.addEventListener('animationend', () => delete digit.dataset.fresh);
+
+  return {
+    /** @param {Prediction} prediction @param {number} ms from request to answer */
+    show(prediction, ms) {
+      const shares = prediction.probabilities;
+      const order = DIGITS.map((_, i) => i).sort((a, b) => shares[b] - shares[a]);
+      const name = String(prediction.digit);
+      if (digit.textContent !== name || card.dataset.state !== 'read') digit.dataset.fresh = '';
+      card.dataset.state = 'read';
+      setText(digit, name);
+      setText(confidence, `${probability(prediction.confidence)} sure`);
+      const unsure = prediction.confidence < SURE;
+      setText(runnerUp, unsure ? `or perhaps a ${order[1]} (${percent(shares[order[1]])})` : '');
+      setBars(shares, prediction.digit);
+      seen.src = `data:image/png;base64,${prediction.input.png}`;
+      seen.alt = 'Your drawing, centred and shrunk to 28 by 28 grey pixels';
+      seen.hidden = false;
+      seenNone.hidden = true;
+      setText(model, modelName(prediction.model));
+      setText(latency, `${milliseconds(ms)}, ${milliseconds(prediction.timing.compute_us / 1000)} of it the network`);
+      announce(`It looks like a ${name}, ${probability(prediction.confidence)} sure`);
+    },
+
+    /**
+     * No digit, and why.
+     * @param {string} title @param {string} text
+     */
+    say(title, text) {
+      card.dataset.state = 'idle';
+      setText(digit, '');
+      setText(confidence, title);
+      setText(runnerUp, text);
+      setBars(null);
+      seen.hidden = true;
+      seenNone.hidden = false;
+      setText(model, '–');
+      setText(latency, '–');
+    },
+  };
+}
+
+/** @param {Store} store */
+export function startDraw(store) {
+  const canvas = byId('pad', HTMLCanvasElement);
+  const hint = byId('pad-hint', HTMLElement);
+  const undo = byId('pad-undo', HTMLButtonElement);
+  const clear = byId('pad-clear', HTMLButtonElement);
+  const result = createResult();
+  /** @type {boolean | undefined} whether the last reading found a network; undefined: not tried since it changed */
+  let hasModel;
+
+  function lacksModel() {
+    return hasModel === undefined ? !mayHaveModel(store.state) : !hasModel;
+  }
+
+  function sayNothingRead() {
+    if (lacksModel()) result.say('No network yet', whenReadable(activeJob(store.state)));
+    else result.say('Nothing drawn yet', 'The answer appears here while you draw.');
+  }
+
+  /** @param {unknown} error */
+  async function explain(error) {
+    if (error instanceof ConnectionError) store.set({ connected: false });
+    else if (!(error instanceof ApiError)) throw error;
+    else if (error.status === 503) {
+      hasModel = false;
+      sayNothingRead();
+    } else if (error.status === 429) {
+      await sleep(RETRY_MS);
+      read();
+    } else result.say('That could not be read', error.message);
+  }
+
+  const read = latestWins(async () => {
+    if (pad.strokes.isEmpty) return;
+    const started = performance.now();
+    try {
+      const prediction = await predict(pad.strokes.list);
+      hasModel = true;
+      if (!pad.strokes.isEmpty) result.show(prediction, performance.now() - started);
+    } catch (error) {
+      await explain(error);
+    }
+  }, READ_EVERY_MS);
+
+  const pad = createPad(canvas, () => {
+    const { isEmpty } = pad.strokes;
+    hint.hidden = !isEmpty;
+    undo.disabled = clear.disabled = isEmpty;
+    if (isEmpty) sayNothingRead();
+    else read();
+  });
+
+  undo.addEventListener('click', () => pad.undo());
+  clear.addEventListener('click', () => {
+    pad.clear();
+    canvas.focus();
+  });
+  document.addEventListener('keydown', (event) => {
+    const inField = event.target instanceof HTMLInputElement;
+    if (event.key === 'z' && (event.ctrlKey || event.metaKey) && !inField) {
+      event.preventDefault();
+      pad.undo();
+    }
+  });
+
+  let known = '';
+  store.subscribe((state) => {
+    const key = networkKey(state);
+    if (key !== known) {
+      known = key;
+      hasModel ||= undefined;
+      read();
+    }
+    if (pad.strokes.isEmpty || lacksModel()) sayNothingRead();
+  });
+}

@@ -1,0 +1,273 @@
+// The screen of trainings: one job with its curves, the form that starts another, and those that were.
+
+import { announce } from '../announce.js';
+import { ApiError, ConnectionError, cancelJob, startJob } from '../api.js';
+import { createLineChart } from '../chart/line.js';
+import { byId, element, setText } from '../dom.js';
+import { dateTime, duration, integer, loss, percent } from '../format.js';
+import { activeJob, isActive, shownJob } from '../store.js';
+
+/**
+ * @typedef {import('../api.js').Job} Job
+ * @typedef {import('../api.js').Progress} Progress
+ * @typedef {import('../store.js').State} State
+ * @typedef {import('../store.js').Store} Store
+ */
+
+const STATES = {
+  queued: 'Waiting',
+  running: 'Training',
+  paused: 'Paused',
+  succeeded: 'Done',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+};
+
+/** @param {Job} job */
+function jobTitle({ config }) {
+  const { epochs, seed } = config.training;
+  return `${epochs} epoch${epochs === 1 ? '' : 's'}, seed ${seed}`;
+}
+
+/** How far the whole run is, 0..1. @param {Progress} progress */
+const share = ({ epoch, epochs, step, steps }) => (epoch - 1 + (steps > 0 ? step / steps : 0)) / epochs;
+
+/** One sentence on where the job stands. @param {Job} job */
+function jobLine(job) {
+  if (job.state === 'failed') return job.error?.detail ?? 'It failed.';
+  if (job.state === 'queued') return 'It starts when the training before it is over.';
+  if (job.state === 'succeeded' && job.result) {
+    const { model } = job.result;
+    return `Registered as ${model.name}, version ${model.version}.`;
+  }
+  if (job.state === 'cancelled') return 'It was cancelled; no version was made of it.';
+  return job.progress?.phase === 'evaluating' ? 'Looking at the 10,000 test images.' : '';
+}
+
+/** What is worth a number. @param {Job} job @returns {[string, string][]} */
+function jobStats(job) {
+  const { progress, result } = job;
+  if (result) {
+    return [
+      ['Test accuracy', percent(result.test_accuracy, 2)],
+      ['Trained in', duration(result.training_seconds)],
+    ];
+  }
+  if (!progress || !isActive(job) || job.state === 'queued') return [];
+  return [
+    ['Epoch', `${progress.epoch} of ${progress.epochs}`],
+    ['Step', `${integer(progress.step)} of ${integer(progress.steps)}`],
+    ['Images a second', progress.images_per_second ? integer(progress.images_per_second) : '–'],
+    ['Time left', typeof progress.eta_seconds === 'number' ? duration(progress.eta_seconds) : '–'],
+  ];
+}
+
+// ---- The job on show -------------------------------------------------------------------------------
+
+function createJobCard() {
+  const badge = byId('job-badge', HTMLElement);
+  const line = byId('job-line', HTMLElement);
+  const bar = byId('job-progress', HTMLProgressElement);
+  const stats = byId('job-stats', HTMLElement);
+  const cancel = byId('job-cancel', HTMLButtonElement);
+  const charts = byId('charts', HTMLElement);
+  const lossChart = createLineChart(byId('chart-loss', HTMLElement), 'Loss', loss, String);
+  const accuracyChart = createLineChart(byId('chart-accuracy', HTMLElement), 'Accuracy', (value) => percent(value, 2),
+    (value) => percent(value, 1).replace('.0', ''));
+  /** @type {State['metrics']} */
+  let drawn = null;
+
+  /** @param {[string, string][]} pairs */
+  function showStats(pairs) {
+    stats.hidden = pairs.length === 0;
+    const names = [...stats.querySelectorAll('dt')].map((dt) => dt.textContent);
+    if (String(names) !== String(pairs.map(([name]) => name))) {
+      stats.replaceChildren(...pairs.map(([name]) => element('div', {}, element('dt', {}, name), element('dd'))));
+    }
+    stats.querySelectorAll('dd').forEach((dd, i) => setText(dd, pairs[i][1]));
+  }
+
+  /** @param {Job} job @param {State['metrics']} metrics */
+  function showCurves(job, metrics) {
+    const epochs = metrics?.job === job.id ? metrics.series.epochs : [];
+    charts.hidden = epochs.length === 0;
+    if (charts.hidden || metrics === drawn) return;
+    drawn = metrics;
+    const common = { epochs: job.config.training.epochs, epoch: epochs.map(({ epoch }) => epoch) };
+    lossChart.show({
+      ...common,
+      train: epochs.map((one) => one.train_loss),
+      validation: epochs.map((one) => one.validation_loss),
+    });
+    accuracyChart.show({
+      ...common,
+      train: epochs.map((one) => one.train_accuracy),
+      validation: epochs.map((one) => one.validation_accuracy),
+    });
+  }
+
+  return {
+    /** @param {State} state */
+    show(state) {
+      const job = shownJob(state);
+      if (!job) return;
+      setText(byId('job-title', HTMLElement), jobTitle(job));
+      badge.hidden = false;
+      badge.dataset.state = job.state;
+      setText(badge, STATES[job.state]);
+      const text = jobLine(job);
+      setText(line, text);
+      line.hidden = text === '';
+      bar.hidden = !isActive(job);
+      bar.value = job.progress ? share(job.progress) : 0;
+      cancel.hidden = !isActive(job);
+      showStats(jobStats(job));
+      showCurves(job, state.metrics);
+    },
+  };
+}
+
+/** Asks, then cancels the job on show. @param {Store} store @param {() => void} refresh */
+function startCancel(store, refresh) {
+  const dialog = byId('cancel-dialog', HTMLDialogElement);
+  let asked = '';
+  byId('job-cancel', HTMLButtonElement).addEventListener('click', () => {
+    asked = shownJob(store.state)?.id ?? '';
+    dialog.returnValue = 'keep';
+    dialog.showModal();
+  });
+  dialog.addEventListener('close', async () => {
+    if (dialog.returnValue !== 'cancel') return;
+    try {
+      await cancelJob(asked);
+      announce('The training is cancelled.');
+    } catch (error) {
+      if (error instanceof ConnectionError) store.set({ connected: false });
+      else if (error instanceof ApiError) announce(error.message);
+      else throw error;
+    }
+    refresh();
+  });
+}
+
+// ---- The form --------------------------------------------------------------------------------------
+
+/** A number where it is one; what was typed otherwise, for the server to refuse. @param {string} text */
+const typed = (text) => (text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text);
+
+/** @param {HTMLFormElement} form */
+function jobRequest(form) {
+  /** @type {Record<string, Record<string, unknown>>} */
+  const request = {};
+  for (const field of fieldsOf(form)) {
+    const [, part, name] = (field.dataset.pointer ?? '').split('/');
+    request[part] ??= {};
+    if (field.value.trim() !== '') request[part][name] = field instanceof HTMLInputElement ? typed(field.value) : field.value;
+  }
+  return request;
+}
+
+/** @param {HTMLFormElement} form */
+const fieldsOf = (form) =>
+  /** @type {NodeListOf<HTMLInputElement | HTMLSelectElement>} */ (form.querySelectorAll('[data-pointer]'));
+
+/** Puts each error beside its field, and the rest below the form. @param {HTMLFormElement} form @param {ApiError | null} error */
+function showErrors(form, error) {
+  const left = new Set(error?.errors);
+  for (const field of fieldsOf(form)) {
+    const mine = [...left].filter(({ pointer }) => pointer === field.dataset.pointer);
+    for (const one of mine) left.delete(one);
+    setText(byId(`${field.id}-problem`, HTMLElement), mine.map(({ detail }) => detail).join(' '));
+    field.setAttribute('aria-invalid', String(mine.length > 0));
+  }
+  const beside = (error?.errors.length ?? 0) > left.size;
+  const rest = [...left].map(({ pointer, detail }) => `${pointer ?? ''} ${detail}`.trim()).join(' ');
+  setText(byId('start-problem', HTMLElement), rest || (beside || !error ? '' : error.message));
+  const first = form.querySelector('[aria-invalid="true"]');
+  if (first instanceof HTMLElement) first.focus();
+}
+
+/** @param {Store} store @param {() => void} refresh */
+function startForm(store, refresh) {
+  const form = byId('start', HTMLFormElement);
+  const button = byId('start-button', HTMLButtonElement);
+  for (const field of fieldsOf(form)) {
+    field.after(element('p', { class: 'problem', id: `${field.id}-problem` }));
+    field.setAttribute('aria-describedby', `${field.id}-problem`);
+  }
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    try {
+      const job = await startJob(jobRequest(form));
+      showErrors(form, null);
+      location.hash = job.id;
+      announce('The training is started.');
+      refresh();
+    } catch (error) {
+      if (error instanceof ConnectionError) store.set({ connected: false });
+      else if (error instanceof ApiError) showErrors(form, error);
+      else throw error;
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+// ---- The others -----------------------------------------------------------------------------------
+
+function createHistory() {
+  const list = byId('history-list', HTMLElement);
+  let known = '';
+
+  /** @param {Job} job @param {boolean} current */
+  function row(job, current) {
+    const result = job.result ? percent(job.result.test_accuracy, 2) : STATES[job.state];
+    const link = element('a', { href: `#${job.id}` },
+      element('span', {}, jobTitle(job)),
+      element('span', { class: 'badge', 'data-state': job.state }, result),
+      element('span', { class: 'muted small' }, dateTime(job.created_at)));
+    if (current) link.setAttribute('aria-current', 'true');
+    return element('li', {}, link);
+  }
+
+  return {
+    /** @param {State} state */
+    show(state) {
+      const jobs = state.jobs ?? [];
+      const shown = shownJob(state);
+      const key = `${shown?.id} ${jobs.map((job) => `${job.id} ${job.state}`)}`;
+      if (key === known) return;
+      known = key;
+      const focused = document.activeElement?.getAttribute('href');
+      byId('history', HTMLElement).hidden = jobs.length < 2;
+      list.replaceChildren(...jobs.map((job) => row(job, job === shown)));
+      for (const link of list.querySelectorAll('a')) if (link.getAttribute('href') === focused) link.focus();
+    },
+  };
+}
+
+/** The job at work, in the header. @param {State} state */
+function showPill(state) {
+  const pill = byId('job-pill', HTMLElement);
+  const job = activeJob(state);
+  pill.hidden = !job;
+  if (!job) return;
+  const running = job.state === 'running' ? job.progress : null;
+  const left = running?.eta_seconds;
+  setText(byId('job-pill-state', HTMLElement), running ? `Training ${Math.floor(share(running) * 100)}\u202f%` : STATES[job.state]);
+  setText(byId('job-pill-left', HTMLElement), typeof left === 'number' ? `\u00a0· ${duration(left)} left` : '');
+}
+
+/** @param {Store} store @param {() => void} refresh asks the server at once */
+export function startTrain(store, refresh) {
+  const card = createJobCard();
+  const history = createHistory();
+  startForm(store, refresh);
+  startCancel(store, refresh);
+  store.subscribe((state) => {
+    card.show(state);
+    history.show(state);
+    showPill(state);
+  });
+}
