@@ -121,11 +121,11 @@ $(PACKAGES)test $(PACKAGES)lint $(PACKAGES)bench: | $(PACKAGES)run
 
 # npm ci starts from an empty node_modules: both marks vanish with it.
 $(MODULES): package-lock.json package.json | $(PACKAGES)run
-	npm ci --omit=dev
+	npm ci --omit=dev --loglevel=error
 	@touch $@
 
 $(MODULES)-dev: package-lock.json package.json | $(PACKAGES)run
-	npm ci
+	npm ci --loglevel=error
 	@touch $(MODULES) $@
 
 # The page, its chart library and the API's description, as one C file.
