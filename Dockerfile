@@ -5,7 +5,7 @@ WORKDIR /src
 COPY scripts scripts
 RUN scripts/install-packages run
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev && touch node_modules/.installed
+RUN npm ci --omit=dev --loglevel=error && touch node_modules/.installed
 COPY . .
 RUN make -j"$(nproc)" build data && cp -rL data/datasets /datasets
 
