@@ -4,8 +4,7 @@
  * request is fixed when it is queued, so a swap never mixes two models in one answer. Models are held by
  * reference: a swap is one pointer under a mutex, and the old model goes when its last request is done.
  *
- * Threads: every function may be called from any thread. Only predict_model_load blocks (it may read a file);
- * everything else holds a mutex for a few instructions. */
+ * Threads: every function may be called from any thread and holds a mutex for a few instructions. */
 #ifndef DIGITD_PREDICT_H
 #define DIGITD_PREDICT_H
 
@@ -19,14 +18,14 @@ struct served_model {
     int version;                 /* from 1; 0 for a model in training */
     char job[JOB_ID_LENGTH + 1]; /* of a model in training, else "" */
     int epoch;                   /* epochs it was trained for, of a model in training */
-    size_t references;           /* guarded by the service's mutex */
     struct predict_service *service;
+    size_t references, offers; /* guarded by the service's mutex; offers: how many of its tables hold it */
 };
 
 struct predict_config {
     int workers;      /* 1..64 */
     size_t batch_max; /* images a forward pass, 1..1024 */
-    size_t queue_max; /* images that may wait */
+    size_t queue_max; /* images that may wait, at least batch_max */
 };
 
 struct predict_service;
@@ -73,14 +72,14 @@ void served_model_unref(struct served_model *served);
 
 struct prediction {
     struct served_model *served; /* the requester's reference, which it keeps */
-    size_t count;                /* images, 1..256 */
+    size_t count;                /* images, at least 1; no more than queue_max */
     const float *images;         /* [count][28][28], 0..1 */
     float *probabilities;        /* [count][10], written before `done` */
 
     /* Called once by a worker, with no lock held. Afterwards the service touches the prediction no more. */
     void (*done)(struct prediction *prediction);
 
-    enum status status;  /* OK, or ERR_MEMORY: the model could not be made ready to run */
+    enum status status;  /* OK, or why the model could not be made ready to run */
     uint64_t queued_ns;  /* when it was queued, CLOCK_MONOTONIC */
     uint64_t queue_ns;   /* how long it waited */
     uint64_t compute_ns; /* how long the forward pass took */
