@@ -129,7 +129,7 @@ $(MODULES)-dev: package-lock.json package.json | $(PACKAGES)run
 	@touch $(MODULES) $@
 
 # The page, its chart library and the API's description, as one C file.
-$(BUILD)/assets.c: static/embed.mjs $(shell find static -type f) $(wildcard api_spec/openapi.yaml) | $(MODULES)
+$(BUILD)/assets.c: static/embed.mjs $(shell find static -type f) api_spec/openapi.yaml | $(MODULES)
 	@mkdir -p $(@D)
 	node static/embed.mjs $@
 

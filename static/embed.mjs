@@ -4,7 +4,7 @@
 // each plain and gzipped, with the ETag that the server sends. See server/assets.h for the form.
 
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -55,7 +55,7 @@ function apiDescription() {
   const description = parse(read('api_spec', 'openapi.yaml').toString());
   return {
     path: '/openapi.json',
-    mediaType: 'application/vnd.oai.openapi+json; version=3.1',
+    mediaType: 'application/vnd.oai.openapi+json',
     bytes: Buffer.from(JSON.stringify(description)),
   };
 }
@@ -123,6 +123,6 @@ if (output === undefined) {
   process.stderr.write('usage: node static/embed.mjs OUTPUT.c\n');
   process.exit(2);
 }
-const assets = [...pageFiles(), ...chartLibrary(), ...(existsSync(join(ROOT, 'api_spec', 'openapi.yaml')) ? [apiDescription()] : [])];
+const assets = [...pageFiles(), ...chartLibrary(), apiDescription()];
 assets.sort((a, b) => (a.path < b.path ? -1 : 1));
 writeFileSync(output, sourceText(assets));

@@ -41,7 +41,7 @@
  * @property {{ queue_us: number, compute_us: number }} timing
  *
  * @typedef {{ pointer?: string, detail: string }} FieldError
- * @typedef {{ status: number, title: string, detail: string, errors?: FieldError[] }} Problem
+ * @typedef {{ type: string, status: number, title: string, detail: string, errors?: FieldError[] }} Problem
  */
 
 /** The server answered, with a refusal. */
@@ -50,6 +50,7 @@ export class ApiError extends Error {
   constructor(problem) {
     super(problem.detail || problem.title);
     this.status = problem.status;
+    this.type = problem.type;
     this.errors = problem.errors ?? [];
   }
 }
@@ -77,9 +78,9 @@ async function call(method, path, body) {
   } catch (error) {
     throw new ConnectionError(String(error));
   }
-  const json = response.headers.get('Content-Type')?.includes('json');
-  if (response.ok) return json ? JSON.parse(text) : null;
-  throw new ApiError(json ? JSON.parse(text) : { status: response.status, title: response.statusText, detail: text });
+  const json = response.headers.get('Content-Type')?.includes('json') ? JSON.parse(text) : null;
+  if (response.ok) return json;
+  throw new ApiError(json ?? { type: 'about:blank', status: response.status, title: response.statusText, detail: text });
 }
 
 /**
@@ -99,3 +100,6 @@ export const cancelJob = (id) => call('POST', `/api/v1/jobs/${id}/cancel`);
 
 /** @param {string} id @returns {Promise<Metrics>} */
 export const jobMetrics = (id) => call('GET', `/api/v1/jobs/${id}/metrics`);
+
+/** @returns {Promise<{ data: { name: string }[] }>} */
+export const listModels = () => call('GET', '/api/v1/models');

@@ -1,8 +1,8 @@
 // Keeps the store up to date with the server: asks while the page is visible, at most once a second, and less
 // often when nothing is being trained or the server does not answer.
 
-import { ConnectionError, jobMetrics, listJobs } from './api.js';
-import { activeJob, shownJob } from './store.js';
+import { ConnectionError, jobMetrics, listJobs, listModels } from './api.js';
+import { activeJob, hasModel, shownJob } from './store.js';
 
 const ACTIVE_MS = 1000;
 const IDLE_MS = 5000;
@@ -35,8 +35,9 @@ export function startEvents(store) {
 
   async function read() {
     try {
-      const { data } = await listJobs();
-      store.set({ jobs: data, connected: true });
+      const { data: jobs } = await listJobs();
+      const registered = hasModel({ ...store.state, jobs }) || (await listModels()).data.length > 0;
+      store.set({ jobs, registered, connected: true });
       await readCurves();
       failures = 0;
     } catch (error) {

@@ -9,13 +9,14 @@
  * @property {Job[] | null} jobs   newest first; null until the server told us
  * @property {string | null} picked   id of the job that the address asks for
  * @property {{ job: string, series: Metrics } | null} metrics   curves of the job on show
+ * @property {boolean} registered   the registry holds a model; asked for only while no job shows that there is one
  */
 
 /** @typedef {ReturnType<typeof createStore>} Store */
 
 export function createStore() {
   /** @type {State} */
-  let state = { connected: true, jobs: null, picked: null, metrics: null };
+  let state = { connected: true, jobs: null, picked: null, metrics: null, registered: false };
   /** @type {Set<(state: State) => void>} */
   const listeners = new Set();
 
@@ -59,3 +60,10 @@ export function activeJob({ jobs }) {
 export function shownJob(state) {
   return state.jobs?.find((job) => job.id === state.picked) ?? activeJob(state) ?? state.jobs?.[0];
 }
+
+/**
+ * Whether there is a network to predict with, as far as the page knows.
+ * @param {State} state
+ */
+export const hasModel = ({ jobs, registered }) =>
+  registered || (jobs ?? []).some((job) => job.state === 'succeeded' || (isActive(job) && (job.progress?.epoch ?? 1) > 1));

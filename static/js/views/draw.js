@@ -5,7 +5,7 @@ import { ApiError, ConnectionError, predict } from '../api.js';
 import { byId, element, setText } from '../dom.js';
 import { createPad } from '../draw/pad.js';
 import { duration, milliseconds, percent, probability } from '../format.js';
-import { activeJob } from '../store.js';
+import { activeJob, hasModel } from '../store.js';
 
 /**
  * @typedef {import('../api.js').Job} Job
@@ -15,7 +15,9 @@ import { activeJob } from '../store.js';
  */
 
 const READ_EVERY_MS = 50;
-const RETRY_MS = 1000; // after the server said that it is busy
+const RETRY = [429, 503]; // the server is busy
+const RETRY_MS = 1000;
+const NO_MODEL = '/problems/no-model';
 const SURE = 0.8; // below it, the second guess is worth a word
 
 const DIGITS = [...'0123456789'];
@@ -27,19 +29,20 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
  * Runs `work` once for any number of calls that come while it is busy or rests: the latest wins.
  * @param {() => Promise<void>} work
  * @param {number} restMs between the starts of two runs
+ * @param {(busy: boolean) => void} onBusy
  */
-function latestWins(work, restMs) {
+function latestWins(work, restMs, onBusy) {
   let wanted = false;
   let busy = false;
   return async () => {
     wanted = true;
     if (busy) return;
-    busy = true;
+    onBusy((busy = true));
     while (wanted) {
       wanted = false;
       await Promise.all([work(), sleep(restMs)]);
     }
-    busy = false;
+    onBusy((busy = false));
   };
 }
 
@@ -59,13 +62,9 @@ function whenReadable(job) {
   return `It is training its first epoch: about ${duration(Math.max(wait, 1))} until it can read. Draw already, the answer comes by itself.`;
 }
 
-/** Whether some job has come far enough to predict with. @param {State} state */
-const mayHaveModel = ({ jobs }) =>
-  jobs === null || jobs.some(({ state, progress }) => state === 'succeeded' || (progress?.epoch ?? 1) > 1);
-
 /** Differs when there may be another network to read with. @param {State} state */
-const networkKey = ({ connected, jobs }) =>
-  `${connected} ${(jobs ?? []).map(({ id, state, progress }) => `${id} ${state} ${progress?.epoch}`)}`;
+const networkKey = ({ connected, registered, jobs }) =>
+  `${connected} ${registered} ${(jobs ?? []).map(({ id, state, progress }) => `${id} ${state} ${progress?.epoch}`)}`;
 
 /** @param {Prediction['model']} model */
 function modelName({ name, version, epoch }) {
@@ -104,6 +103,9 @@ function createResult() {
   digit.addEventListener('animationend', () => delete digit.dataset.fresh);
 
   return {
+    /** @param {boolean} busy an answer is on its way */
+    setBusy: (busy) => card.setAttribute('aria-busy', String(busy)),
+
     /** @param {Prediction} prediction @param {number} ms from request to answer */
     show(prediction, ms) {
       const shares = prediction.probabilities;
@@ -150,11 +152,10 @@ export function startDraw(store) {
   const undo = byId('pad-undo', HTMLButtonElement);
   const clear = byId('pad-clear', HTMLButtonElement);
   const result = createResult();
-  /** @type {boolean | undefined} whether the last reading found a network; undefined: not tried since it changed */
-  let hasModel;
+  let refused = false; // the server found no network, and nothing has changed since
 
   function lacksModel() {
-    return hasModel === undefined ? !mayHaveModel(store.state) : !hasModel;
+    return store.state.jobs !== null && (refused || !hasModel(store.state));
   }
 
   function sayNothingRead() {
@@ -166,32 +167,31 @@ export function startDraw(store) {
   async function explain(error) {
     if (error instanceof ConnectionError) store.set({ connected: false });
     else if (!(error instanceof ApiError)) throw error;
-    else if (error.status === 503) {
-      hasModel = false;
+    else if (error.type === NO_MODEL) {
+      refused = true;
       sayNothingRead();
-    } else if (error.status === 429) {
+    } else if (RETRY.includes(error.status)) {
       await sleep(RETRY_MS);
       read();
     } else result.say('That could not be read', error.message);
   }
 
   const read = latestWins(async () => {
-    if (pad.strokes.isEmpty) return;
+    if (pad.strokes.isEmpty || lacksModel()) return;
     const started = performance.now();
     try {
       const prediction = await predict(pad.strokes.list);
-      hasModel = true;
       if (!pad.strokes.isEmpty) result.show(prediction, performance.now() - started);
     } catch (error) {
       await explain(error);
     }
-  }, READ_EVERY_MS);
+  }, READ_EVERY_MS, result.setBusy);
 
   const pad = createPad(canvas, () => {
     const { isEmpty } = pad.strokes;
     hint.hidden = !isEmpty;
     undo.disabled = clear.disabled = isEmpty;
-    if (isEmpty) sayNothingRead();
+    if (isEmpty || lacksModel()) sayNothingRead();
     else read();
   });
 
@@ -213,7 +213,7 @@ export function startDraw(store) {
     const key = networkKey(state);
     if (key !== known) {
       known = key;
-      hasModel ||= undefined;
+      refused = false;
       read();
     }
     if (pad.strokes.isEmpty || lacksModel()) sayNothingRead();

@@ -23,6 +23,12 @@ const STATES = {
   cancelled: 'Cancelled',
 };
 
+/** What a job does when it does not train. @type {Record<string, string>} */
+const PHASES = {
+  loading: 'Reading the images.',
+  evaluating: 'Testing on images that it has never seen.',
+};
+
 /** @param {Job} job */
 function jobTitle({ config }) {
   const { epochs, seed } = config.training;
@@ -30,7 +36,7 @@ function jobTitle({ config }) {
 }
 
 /** How far the whole run is, 0..1. @param {Progress} progress */
-const share = ({ epoch, epochs, step, steps }) => (epoch - 1 + (steps > 0 ? step / steps : 0)) / epochs;
+const share = ({ epoch, epochs, step, steps }) => Math.max(0, epoch - 1 + (steps > 0 ? step / steps : 0)) / epochs;
 
 /** One sentence on where the job stands. @param {Job} job */
 function jobLine(job) {
@@ -41,7 +47,7 @@ function jobLine(job) {
     return `Registered as ${model.name}, version ${model.version}.`;
   }
   if (job.state === 'cancelled') return 'It was cancelled; no version was made of it.';
-  return job.progress?.phase === 'evaluating' ? 'Looking at the 10,000 test images.' : '';
+  return PHASES[job.progress?.phase ?? ''] ?? '';
 }
 
 /** What is worth a number. @param {Job} job @returns {[string, string][]} */

@@ -1,0 +1,329 @@
+// The page in a real browser, on a real digitd with an empty store: what a visitor does, and what must never happen.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, afterEach, before, describe, test } from 'node:test';
+
+import { DIGITS } from './digits.js';
+import { Service, openBrowser } from './service.js';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const WIDTHS = [320, 768, 1280];
+const QUICK = { model: { preset: 'small' }, training: { train_limit: 12000, epochs: 2 } };
+const LONG = { model: { preset: 'reference' }, training: { epochs: 100 } };
+const BUDGET_BYTES = 40 * 1024;
+const BUDGET_REQUESTS = 20;
+
+const service = new Service();
+/** @type {import('playwright-core').Browser} */
+let browser;
+/** @type {import('playwright-core').BrowserContext[]} */
+let contexts = [];
+/** @type {string[]} what the browser complained about during a test */
+let complaints = [];
+
+before(async () => {
+  await service.start();
+  browser = await openBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await service.remove();
+});
+
+afterEach(async () => {
+  for (const context of contexts) await context.close();
+  contexts = [];
+  const heard = complaints;
+  complaints = [];
+  assert.deepEqual(heard, [], 'console errors, exceptions and violations of the policy');
+});
+
+/**
+ * A page of its own for a test.
+ * @param {import('playwright-core').BrowserContextOptions & { expect?: RegExp }} [options] `expect`: complaints that
+ *   belong to the test, such as the browser's line about a 422
+ */
+async function visit({ expect, ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  contexts.push(context);
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const complain = (/** @type {string} */ text) => {
+    if (!expect?.test(text)) complaints.push(text);
+  };
+  page.on('pageerror', (error) => complain(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complain(`${message.type()}: ${message.text()}`);
+  });
+  await page.goto(service.url);
+  return page;
+}
+
+/** Waits until the text of the element is as wanted. */
+async function expectText(page, selector, wanted) {
+  const expression = wanted instanceof RegExp ? wanted : new RegExp(`^${wanted}$`);
+  await page.locator(selector).filter({ hasText: expression }).first().waitFor();
+}
+
+/** Where on the screen a point of a digit is: scaled by `size`, its square's corner at `left`, `top` of the pad. */
+function placer(box, size, left, top) {
+  return ([x, y]) => [box.x + box.width * (left + (x / 100) * size), box.y + box.height * (top + (y / 100) * size)];
+}
+
+async function draw(page, digit, size = 0.9, left = 0.05, top = 0.05) {
+  const place = placer(await page.locator('#pad').boundingBox(), size, left, top);
+  for (const stroke of DIGITS[digit]) {
+    await page.mouse.move(...place(stroke[0]));
+    await page.mouse.down();
+    for (const point of stroke.slice(1)) await page.mouse.move(...place(point), { steps: 3 });
+    await page.mouse.up();
+  }
+}
+
+/** What the page answers once it has read all that is drawn. */
+async function answer(page) {
+  await page.locator('#result[data-state="read"][aria-busy="false"]').waitFor();
+  return page.locator('#digit').textContent();
+}
+
+async function violations(page) {
+  await page.evaluate(AXE);
+  const { violations: found } = await page.evaluate(() => globalThis.axe.run());
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+}
+
+const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+
+async function cancelEverything() {
+  const { data } = await service.call('GET', '/api/v1/jobs');
+  for (const { id, state } of data) {
+    if (state === 'queued' || state === 'running') await service.call('POST', `/api/v1/jobs/${id}/cancel`);
+  }
+}
+
+describe('before anything was trained', () => {
+  test('the page says that there is no network, and where to train one', async () => {
+    const page = await visit();
+    await expectText(page, '#confidence', 'No network yet');
+    await expectText(page, '#runner-up', /Start a training below/);
+    await draw(page, 7);
+    await expectText(page, '#confidence', 'No network yet');
+    assert.equal(await page.locator('#digit').textContent(), '');
+  });
+
+  test('the first load stays within its budget', async () => {
+    const page = await visit();
+    await page.locator('#confidence', { hasText: 'No network yet' }).waitFor();
+    const loads = await page.evaluate(() => ['navigation', 'resource'].flatMap((type) => performance.getEntriesByType(type))
+      .map(({ name, encodedBodySize }) => ({ name, bytes: encodedBodySize })));
+    const bytes = loads.reduce((sum, load) => sum + load.bytes, 0);
+    assert.ok(bytes > 5000, 'the browser knows the sizes');
+    assert.ok(bytes <= BUDGET_BYTES, `${bytes} bytes: ${JSON.stringify(loads)}`);
+    assert.ok(loads.length <= BUDGET_REQUESTS, `${loads.length} requests: ${JSON.stringify(loads)}`);
+  });
+
+  test('what is wrong with a request is said beside its field', async () => {
+    const page = await visit({ expect: /status of 422/ });
+    await page.fill('#epochs', 'ten');
+    await page.fill('#learning_rate', '-1');
+    await page.click('#start-button');
+    await expectText(page, '#epochs-problem', /epochs/);
+    await expectText(page, '#learning_rate-problem', /learning_rate/);
+    assert.equal(await page.locator('#seed-problem').textContent(), '');
+    assert.equal(await page.locator('#epochs').getAttribute('aria-invalid'), 'true');
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'epochs');
+    assert.deepEqual(await violations(page), []);
+    const { data } = await service.call('GET', '/api/v1/jobs');
+    assert.deepEqual(data, []);
+  });
+});
+
+describe('while a network trains', () => {
+  after(cancelEverything);
+
+  test('a training is started, watched and cancelled', async () => {
+    const page = await visit();
+    await page.fill('#epochs', '100');
+    await page.click('#start-button');
+    await expectText(page, '#job-badge', 'Training');
+    await expectText(page, '#job-stats', /of 100/);
+    await expectText(page, '#confidence', 'No network yet');
+    await expectText(page, '#runner-up', /first epoch/);
+    await page.waitForFunction(() => document.querySelector('#job-progress').value > 0);
+
+    await page.click('#job-cancel');
+    await page.getByRole('button', { name: 'Keep training' }).click();
+    await expectText(page, '#job-badge', 'Training');
+    await page.click('#job-cancel');
+    await page.getByRole('button', { name: 'Cancel training' }).click();
+    await expectText(page, '#job-badge', 'Cancelled');
+    const { data } = await service.call('GET', '/api/v1/jobs');
+    assert.equal(data[0].state, 'cancelled');
+  });
+
+  test('a reload shows the training that is under way', async () => {
+    const { id } = await service.call('POST', '/api/v1/jobs', LONG);
+    const page = await visit();
+    await expectText(page, '#job-pill-state', /Training/);
+    await page.reload();
+    await expectText(page, '#job-badge', 'Training');
+    await expectText(page, '#job-title', /100 epochs/);
+    await service.call('POST', `/api/v1/jobs/${id}/cancel`);
+    await expectText(page, '#job-badge', 'Cancelled');
+  });
+});
+
+describe('with a trained network', () => {
+  before(async () => {
+    await service.train(QUICK);
+  });
+
+  for (const [size, left, top] of [[0.9, 0.05, 0.05], [0.4, 0.5, 0.1]]) {
+    test(`ten digits drawn with the mouse at ${size * 100} % of the pad are read`, async () => {
+      const page = await visit();
+      const read = [];
+      for (let digit = 0; digit < DIGITS.length; digit++) {
+        await draw(page, digit, size, left, top);
+        read.push(await answer(page));
+        await page.click('#pad-clear');
+        await expectText(page, '#confidence', 'Nothing drawn yet');
+        assert.equal(await page.locator('#digit').textContent(), '');
+      }
+      assert.deepEqual(read, [...'0123456789']);
+    });
+  }
+
+  test('the page shows what the server answered', async () => {
+    const page = await visit();
+    const answers = [];
+    page.on('response', (response) => {
+      if (response.url().endsWith('/api/v1/predict')) answers.push(response.json());
+    });
+    await draw(page, 3);
+    assert.equal(await answer(page), '3');
+    const last = await answers.at(-1);
+    assert.equal(last.digit, 3);
+    const shares = await page.locator('.bar-fill').evaluateAll((fills) =>
+      fills.map((fill) => Number(fill.style.getPropertyValue('--share'))));
+    assert.deepEqual(shares, last.probabilities);
+    assert.equal(await page.locator('#seen').getAttribute('src'), `data:image/png;base64,${last.input.png}`);
+    assert.equal(await page.locator('#seen').evaluate((image) => image.naturalWidth), 28);
+    await expectText(page, '#model', 'digits, version 1');
+    await expectText(page, '#latency', /ms/);
+  });
+
+  test('the answer follows the drawing: undo, and clear', async () => {
+    const page = await visit();
+    await draw(page, 4); // its first stroke alone is no 4
+    assert.equal(await answer(page), '4');
+    const whole = await page.locator('#seen').getAttribute('src');
+    await page.keyboard.press('Control+z');
+    await answer(page);
+    assert.notEqual(await page.locator('#seen').getAttribute('src'), whole);
+    await page.click('#pad-undo');
+    await expectText(page, '#confidence', 'Nothing drawn yet');
+    assert.equal(await page.locator('#pad-clear').isDisabled(), true);
+  });
+
+  test('a finger draws, and does not scroll the page', async () => {
+    const page = await visit({ viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true });
+    const place = placer(await page.locator('#pad').boundingBox(), 0.9, 0.05, 0.05);
+    const finger = await page.context().newCDPSession(page);
+    const touch = (type, ...points) => finger.send('Input.dispatchTouchEvent', {
+      type, touchPoints: points.map((point, id) => ({ x: point[0], y: point[1], id })) });
+    const [stroke] = DIGITS[2];
+    await touch('touchStart', place(stroke[0]));
+    for (const point of stroke.slice(1)) await touch('touchMove', place(point), [200, 10]); // and a palm
+    await touch('touchEnd');
+    assert.equal(await answer(page), '2');
+    assert.equal(await page.evaluate(() => window.scrollY), 0);
+  });
+
+  test('the keyboard draws, and a screen reader is told', async () => {
+    const page = await visit();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter'); // the skip link
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'pad');
+    for (let i = 0; i < 7; i++) await page.keyboard.press('ArrowUp');
+    await page.keyboard.press(' ');
+    await expectText(page, '#announcer', 'Pen down');
+    for (let i = 0; i < 14; i++) await page.keyboard.press('ArrowDown');
+    assert.equal(await answer(page), '1');
+    await page.keyboard.press(' ');
+    await page.keyboard.press('ArrowLeft'); // the pen is up
+    assert.equal(await answer(page), '1');
+    await draw(page, 7);
+    await expectText(page, '#announcer', /It looks like a/);
+  });
+
+  test('curves are drawn from the metrics, and are there as a table', async () => {
+    const page = await visit();
+    const { data } = await service.call('GET', '/api/v1/jobs?status=succeeded');
+    const { epochs } = await service.call('GET', `/api/v1/jobs/${data[0].id}/metrics`);
+    await page.locator('#chart-accuracy').scrollIntoViewIfNeeded();
+    await page.locator('#chart-loss canvas').waitFor();
+    await page.locator('#chart-accuracy summary').click();
+    const rows = await page.locator('#chart-accuracy tbody tr').evaluateAll((all) =>
+      all.map((row) => [...row.children].map((cell) => parseFloat(cell.textContent ?? ''))));
+    assert.deepEqual(rows, epochs.map(({ epoch, train_accuracy, validation_accuracy }) =>
+      [epoch, ...[train_accuracy, validation_accuracy].map((share) => Number((share * 100).toFixed(2)))]));
+  });
+
+  test('a connection that is lost is said, and mends itself', async () => {
+    const page = await visit({ expect: /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET/ });
+    await expectText(page, '#confidence', 'Nothing drawn yet');
+    await service.stop();
+    await draw(page, 7);
+    await expectText(page, '#banner', /connection to the server is lost/i);
+    await service.start();
+    await page.locator('#banner').waitFor({ state: 'hidden' });
+    assert.equal(await answer(page), '7');
+  });
+});
+
+describe('for everybody', () => {
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of WIDTHS) {
+      test(`${colorScheme}, ${width} px: nothing sticks out, and axe finds nothing`, async () => {
+        const page = await visit({ colorScheme, viewport: { width, height: 800 } });
+        await page.locator('#charts').scrollIntoViewIfNeeded();
+        await page.locator('#chart-loss canvas').waitFor();
+        assert.ok(await overflow(page) <= 0, 'empty pad');
+        assert.deepEqual(await violations(page), []);
+        await page.locator('#pad').scrollIntoViewIfNeeded();
+        await draw(page, 8);
+        await answer(page);
+        await page.locator('#chart-loss summary').click();
+        assert.ok(await overflow(page) <= 0, 'with an answer and open data');
+        assert.deepEqual(await violations(page), []);
+      });
+    }
+  }
+
+  test('the colours follow the system until the reader chooses, and the choice is kept', async () => {
+    const page = await visit({ colorScheme: 'dark' });
+    const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    assert.equal(await background(), 'rgb(15, 20, 26)');
+    await page.emulateMedia({ colorScheme: 'light' });
+    assert.equal(await background(), 'rgb(255, 255, 255)');
+    await page.click('#theme-toggle');
+    assert.equal(await background(), 'rgb(15, 20, 26)');
+    await page.reload();
+    assert.equal(await background(), 'rgb(15, 20, 26)');
+  });
+
+  test('the question before a cancellation has no fault either', async () => {
+    await service.call('POST', '/api/v1/jobs', LONG);
+    const page = await visit();
+    await page.click('#job-cancel');
+    assert.deepEqual(await violations(page), []);
+    await page.keyboard.press('Escape');
+    assert.equal(await page.locator('#cancel-dialog').isVisible(), false);
+    await expectText(page, '#job-badge', 'Training');
+    await cancelEverything();
+  });
+});
