@@ -1,0 +1,89 @@
+#include "engine/dense.h"
+
+#include "engine/gemm.h"
+
+#include <math.h>
+#include <string.h>
+
+static size_t block_length(size_t count, size_t block)
+{
+    size_t rest = count - block * DENSE_BLOCK;
+    return rest < DENSE_BLOCK ? rest : DENSE_BLOCK;
+}
+
+void dense_forward(const struct kernels *kernels, const struct stage *stage, const float *parameters,
+                   size_t rows, const float *x, size_t block, float *y)
+{
+    size_t first = block * DENSE_BLOCK, columns = block_length(stage->units, block);
+    gemm(GEMM_NN, rows, columns, stage->fan_in, x, stage->in_size, parameters + stage->weights + first,
+         stage->units, false, y + first, stage->out_size);
+    for (size_t i = 0; i < rows; i++)
+        kernels->add_bias_activate(stage->activation, parameters + stage->biases + first,
+                                   (columns + 15) / 16 * 16, y + i * stage->out_size + first);
+}
+
+void dense_backward_weights(const struct kernels *kernels, const struct stage *stage, size_t rows,
+                            const float *x, const float *dy, size_t block, float *gradients)
+{
+    size_t first = block * DENSE_BLOCK;
+    gemm(GEMM_TN, block_length(stage->fan_in, block), stage->units, rows, x + first, stage->in_size, dy,
+         stage->out_size, false, gradients + stage->weights + first * stage->units, stage->units);
+    if (block > 0)
+        return;
+    memset(gradients + stage->biases, 0, stage->out_size * sizeof *gradients);
+    kernels->sum_rows(dy, rows, stage->out_size, gradients + stage->biases);
+}
+
+void dense_backward_input(const struct stage *stage, const float *parameters, size_t rows, const float *dy,
+                          size_t block, float *dx)
+{
+    size_t first = block * DENSE_BLOCK;
+    gemm(GEMM_NT, rows, block_length(stage->fan_in, block), stage->units, dy, stage->out_size,
+         parameters + stage->weights + first * stage->units, stage->units, false, dx + first, stage->in_size);
+}
+
+int arg_max(const float *values)
+{
+    int best = 0;
+    for (int i = 1; i < CLASSES; i++)
+        if (values[i] > values[best])
+            best = i;
+    return best;
+}
+
+/* exp(logit - largest) of one row, and their sum. */
+static double exponentials(const float *logits, double exponential[CLASSES])
+{
+    double largest = logits[arg_max(logits)], sum = 0;
+    for (int i = 0; i < CLASSES; i++)
+        sum += exponential[i] = exp((double)logits[i] - largest);
+    return sum;
+}
+
+void softmax(size_t rows, const float *logits, size_t pitch, float *probabilities)
+{
+    for (size_t row = 0; row < rows; row++) {
+        double exponential[CLASSES], sum = exponentials(logits + row * pitch, exponential);
+        for (int i = 0; i < CLASSES; i++)
+            probabilities[row * CLASSES + (size_t)i] = (float)(exponential[i] / sum);
+    }
+}
+
+struct loss_sum cross_entropy(size_t rows, const float *logits, size_t pitch, const uint8_t *labels,
+                              float *dlogits)
+{
+    struct loss_sum result = {0};
+    for (size_t row = 0; row < rows; row++) {
+        const float *values = logits + row * pitch;
+        double exponential[CLASSES], sum = exponentials(values, exponential);
+        int answer = arg_max(values);
+        result.loss += log(sum) + (double)values[answer] - (double)values[labels[row]];
+        result.correct += answer == labels[row];
+        if (!dlogits)
+            continue;
+        for (int i = 0; i < CLASSES; i++)
+            dlogits[row * pitch + (size_t)i] =
+                (float)((exponential[i] / sum - (i == labels[row])) / (double)rows);
+    }
+    return result;
+}

@@ -1,0 +1,43 @@
+/* Dense layers on rows of a batch, cut into blocks that never depend on the number of threads, and the loss. */
+#ifndef ENGINE_DENSE_H
+#define ENGINE_DENSE_H
+
+#include "engine/network.h"
+
+/* Columns of the output, or rows of the weights, that one task computes. */
+#define DENSE_BLOCK 64
+
+static inline size_t dense_blocks(size_t count)
+{
+    return (count + DENSE_BLOCK - 1) / DENSE_BLOCK;
+}
+
+/* Block `block` of the outputs: x [rows][in_size] -> y [rows][out_size] = activation(x w + b). */
+void dense_forward(const struct kernels *kernels, const struct stage *stage, const float *parameters,
+                   size_t rows, const float *x, size_t block, float *y);
+
+/* Block `block` of the weights' rows: dweights = x^T dy, in the slab `gradients`. Block 0 sets the biases' too. */
+void dense_backward_weights(const struct kernels *kernels, const struct stage *stage, size_t rows,
+                            const float *x, const float *dy, size_t block, float *gradients);
+
+/* Block `block` of the inputs: dx [rows][in_size] = dy w^T. */
+void dense_backward_input(const struct stage *stage, const float *parameters, size_t rows, const float *dy,
+                          size_t block, float *dx);
+
+/* logits [rows][pitch] -> probabilities [rows][10]; they may not overlap. */
+void softmax(size_t rows, const float *logits, size_t pitch, float *probabilities);
+
+struct loss_sum {
+    double loss; /* sum of -log(probability of the label), in nats */
+    size_t correct;
+};
+
+/* Loss over all rows; dlogits [rows][pitch] = (softmax - one-hot) / rows unless NULL. The largest logit counts as the
+ * answer, the first of equals. */
+struct loss_sum cross_entropy(size_t rows, const float *logits, size_t pitch, const uint8_t *labels,
+                              float *dlogits);
+
+/* The class with the largest of 10 values, the first of equals. */
+int arg_max(const float *values);
+
+#endif

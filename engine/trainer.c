@@ -1,0 +1,353 @@
+#include "engine/alloc.h"
+#include "engine/checkpoint.h"
+#include "engine/model.h"
+#include "engine/rng.h"
+#include "engine/safetensors.h"
+#include "engine/train_config.h"
+#include "engine/train_step.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct trainer {
+    struct network network;
+    struct train_config config;
+    struct dataset *data;
+    struct thread_team *team;
+
+    struct train_state state;
+    struct train_step *step;
+    struct train_place place;
+    struct epoch_metrics last_epoch;
+
+    size_t train_count, validation_count; /* the training images come first */
+    int64_t steps;                        /* of an epoch */
+    uint32_t *order;                      /* [train_count], of the epoch in `ordered` */
+    int ordered;                          /* 1-based; 0: none yet */
+    double step_loss;
+
+    struct evaluator *validation; /* under way, or NULL */
+};
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+/* ---- Making ---- */
+
+/* How many of `count` images are trained on, and how many of those behind them validate. */
+static void split_images(const struct train_config *config, size_t count, size_t *ret_train,
+                         size_t *ret_validation)
+{
+    size_t used = config->train_limit > 0 && (uint64_t)config->train_limit < count
+                      ? (size_t)config->train_limit
+                      : count;
+    *ret_validation = (size_t)((double)used * config->validation_split + 1e-9);
+    *ret_train = used - *ret_validation;
+}
+
+static enum status allocate_slabs(struct trainer *trainer, struct error *err)
+{
+    size_t parameters = trainer->network.parameters;
+    trainer->state = (struct train_state){.weights = aligned_new(parameters, sizeof(float)),
+                                          .moment_1 = aligned_new(parameters, sizeof(float)),
+                                          .moment_2 = aligned_new(parameters, sizeof(float)),
+                                          .prepared = aligned_new(trainer->network.prepared, sizeof(float))};
+    trainer->order = aligned_new(trainer->train_count, sizeof *trainer->order);
+    if (!trainer->state.weights || !trainer->state.moment_1 || !trainer->state.moment_2 ||
+        !trainer->state.prepared || !trainer->order)
+        return error_set(err, ERR_MEMORY, "no memory to train a model of %zu parameters",
+                         trainer->network.plan.parameters);
+    return OK;
+}
+
+/* A trainer whose weights are zero. */
+static enum status trainer_allocate(const struct model_plan *plan, const struct train_config *config,
+                                    struct dataset *data, struct thread_team *team,
+                                    struct trainer **ret_trainer, struct error *err)
+{
+    struct problems problems = {0};
+    enum status status = train_config_check(config, "", &problems);
+    if (status != OK)
+        return problems_first(&problems, err);
+    struct trainer *trainer = aligned_new(1, sizeof *trainer);
+    if (!trainer)
+        return error_set(err, ERR_MEMORY, "no memory for a trainer");
+    network_create(plan, true, &trainer->network);
+    trainer->config = *config;
+    trainer->data = dataset_ref(data);
+    trainer->team = team;
+    trainer->step_loss = NAN;
+    trainer->last_epoch = (struct epoch_metrics){
+        .train_loss = NAN, .train_accuracy = NAN, .validation_loss = NAN, .validation_accuracy = NAN};
+    split_images(config, dataset_count(data), &trainer->train_count, &trainer->validation_count);
+    trainer->steps = ((int64_t)trainer->train_count + config->batch_size - 1) / config->batch_size;
+    if (trainer->train_count == 0)
+        status = error_set(err, ERR_ARGUMENT,
+                           "no image is left to train on: the dataset has %zu, validation takes %zu",
+                           dataset_count(data), trainer->validation_count);
+    if (status == OK)
+        status = allocate_slabs(trainer, err);
+    if (status == OK)
+        status = train_step_create(&trainer->network, (size_t)config->batch_size, team, &trainer->step, err);
+    if (status != OK) {
+        trainer_free(trainer);
+        return status;
+    }
+    *ret_trainer = trainer;
+    return OK;
+}
+
+enum status trainer_create(const struct model_plan *plan, const struct train_config *config,
+                           struct dataset *data, struct thread_team *team, struct trainer **ret_trainer,
+                           struct error *err)
+{
+    struct trainer *trainer;
+    enum status status = trainer_allocate(plan, config, data, team, &trainer, err);
+    if (status != OK)
+        return status;
+    network_initialise(&trainer->network, config->seed, trainer->state.weights);
+    train_step_prepare(trainer->step, &trainer->state);
+    *ret_trainer = trainer;
+    return OK;
+}
+
+void trainer_free(struct trainer *trainer)
+{
+    if (!trainer)
+        return;
+    evaluator_free(trainer->validation);
+    train_step_free(trainer->step);
+    free(trainer->state.weights);
+    free(trainer->state.moment_1);
+    free(trainer->state.moment_2);
+    free(trainer->state.prepared);
+    free(trainer->order);
+    dataset_unref(trainer->data);
+    free(trainer);
+}
+
+size_t trainer_memory(const struct model_plan *plan, const struct train_config *config, int threads)
+{
+    struct network network;
+    network_create(plan, true, &network);
+    size_t slabs, step = train_step_memory(&network, (size_t)config->batch_size, threads), all;
+    if (__builtin_mul_overflow(network.parameters * 3 + network.prepared, sizeof(float), &slabs) ||
+        __builtin_add_overflow(slabs, step, &all))
+        return SIZE_MAX;
+    return all;
+}
+
+/* ---- Running ---- */
+
+static struct adam_step adam_step_of(const struct train_config *config, int64_t update)
+{
+    double correction_1 = 1 - pow(config->beta_1, (double)update);
+    double correction_2 = sqrt(1 - pow(config->beta_2, (double)update));
+    return (struct adam_step){.rate = (float)(config->learning_rate * correction_2 / correction_1),
+                              .beta_1 = (float)config->beta_1,
+                              .beta_2 = (float)config->beta_2,
+                              .epsilon = (float)(config->epsilon * correction_2)};
+}
+
+static void order_images(struct trainer *trainer)
+{
+    int epoch = trainer->place.epoch + 1;
+    if (trainer->ordered == epoch)
+        return;
+    struct rng rng = rng_at(trainer->config.seed, RNG_SHUFFLE, 0, (unsigned)epoch);
+    rng_permutation(&rng, trainer->order, trainer->train_count);
+    trainer->ordered = epoch;
+}
+
+static enum status advance_step(struct trainer *trainer, struct error *err)
+{
+    struct train_place *place = &trainer->place;
+    order_images(trainer);
+    size_t batch_size = (size_t)trainer->config.batch_size, first = (size_t)place->step * batch_size;
+    size_t rest = trainer->train_count - first;
+    struct train_batch batch = {.data = trainer->data,
+                                .order = trainer->order + first,
+                                .count = rest < batch_size ? rest : batch_size,
+                                .seed = trainer->config.seed,
+                                .epoch = (unsigned)place->epoch + 1,
+                                .first = first};
+    struct loss_sum loss;
+    if (!train_step_gradient(trainer->step, &trainer->state, &batch, &loss))
+        return error_set(
+            err, ERR_DIVERGED,
+            "loss or gradients are no longer finite in step %lld of epoch %d; a lower learning rate may help",
+            (long long)place->step + 1, place->epoch + 1);
+    struct adam_step adam = adam_step_of(&trainer->config, ++place->updates);
+    train_step_apply(trainer->step, &trainer->state, &adam);
+    place->step++;
+    place->loss_sum += loss.loss;
+    place->correct += (int64_t)loss.correct;
+    trainer->step_loss = loss.loss / (double)batch.count;
+    return OK;
+}
+
+static void finish_epoch(struct trainer *trainer, const struct evaluation *validation)
+{
+    struct train_place *place = &trainer->place;
+    double images = (double)trainer->train_count;
+    trainer->last_epoch =
+        (struct epoch_metrics){.epoch = place->epoch + 1,
+                               .train_loss = place->loss_sum / images,
+                               .train_accuracy = (double)place->correct / images,
+                               .validation_loss = validation ? validation->loss : NAN,
+                               .validation_accuracy = validation ? validation->accuracy : NAN,
+                               .seconds = place->seconds};
+    *place = (struct train_place){.epoch = place->epoch + 1, .updates = place->updates};
+}
+
+static enum status begin_validation(struct trainer *trainer, struct error *err)
+{
+    struct model *model;
+    enum status status = trainer_snapshot(trainer, &model, err);
+    if (status != OK)
+        return status;
+    status = evaluator_create(model, trainer->data, trainer->train_count, trainer->validation_count,
+                              trainer->team, &trainer->validation, err);
+    model_unref(model);
+    return status;
+}
+
+static enum status advance_validation(struct trainer *trainer, bool *ret_done, struct error *err)
+{
+    if (!trainer->validation) {
+        enum status status = begin_validation(trainer, err);
+        if (status != OK)
+            return status;
+    }
+    *ret_done = !evaluator_advance(trainer->validation);
+    return OK;
+}
+
+enum status trainer_advance(struct trainer *trainer, enum trainer_event *ret_event, struct error *err)
+{
+    struct train_place *place = &trainer->place;
+    if (place->epoch >= trainer->config.epochs) {
+        *ret_event = TRAINER_DONE;
+        return OK;
+    }
+    double begin = now();
+    bool training = place->step < trainer->steps, epoch_done = trainer->validation_count == 0;
+    enum status status = OK;
+    if (training)
+        status = advance_step(trainer, err);
+    else if (trainer->validation_count > 0)
+        status = advance_validation(trainer, &epoch_done, err);
+    place->seconds += now() - begin;
+    if (status != OK)
+        return status;
+    *ret_event = training ? TRAINER_STEP : TRAINER_VALIDATION;
+    if (place->step < trainer->steps || !epoch_done)
+        return OK;
+    struct evaluation validation;
+    if (trainer->validation)
+        validation = evaluator_result(trainer->validation);
+    finish_epoch(trainer, trainer->validation ? &validation : NULL);
+    evaluator_free(trainer->validation);
+    trainer->validation = NULL;
+    *ret_event = TRAINER_EPOCH;
+    return OK;
+}
+
+/* ---- Looking ---- */
+
+struct train_progress trainer_progress(const struct trainer *trainer)
+{
+    const struct train_place *place = &trainer->place;
+    bool done = place->epoch >= trainer->config.epochs;
+    int64_t step = done ? trainer->steps : place->step, in_epoch = step * trainer->config.batch_size;
+    int64_t train_count = (int64_t)trainer->train_count;
+    return (struct train_progress){
+        .epoch = done ? place->epoch : place->epoch + 1,
+        .epochs = trainer->config.epochs,
+        .step = step,
+        .steps = trainer->steps,
+        .images = (done ? place->epoch - 1 : place->epoch) * train_count +
+                  (in_epoch < train_count ? in_epoch : train_count),
+        .images_total = trainer->config.epochs * train_count,
+        .validating = !done && step == trainer->steps,
+        .step_loss = trainer->step_loss,
+    };
+}
+
+struct epoch_metrics trainer_last_epoch(const struct trainer *trainer)
+{
+    return trainer->last_epoch;
+}
+
+const struct train_config *trainer_config(const struct trainer *trainer)
+{
+    return &trainer->config;
+}
+
+enum status trainer_snapshot(const struct trainer *trainer, struct model **ret_model, struct error *err)
+{
+    struct model *model;
+    enum status status = model_allocate(&trainer->network.plan, &model, err);
+    if (status != OK)
+        return status;
+    memcpy(model->parameters, trainer->state.weights, trainer->network.parameters * sizeof(float));
+    model_seal(model);
+    *ret_model = model;
+    return OK;
+}
+
+/* ---- Checkpoints ---- */
+
+enum status trainer_save(const struct trainer *trainer, const char *path, struct error *err)
+{
+    struct checkpoint checkpoint = {
+        .plan = trainer->network.plan, .config = trainer->config, .place = trainer->place};
+    memcpy(checkpoint.dataset, dataset_digest(trainer->data), sizeof checkpoint.dataset);
+    return checkpoint_save(&trainer->network, &trainer->state, &checkpoint, path, err);
+}
+
+static enum status check_place(const struct trainer *trainer, const char *path, struct error *err)
+{
+    const struct train_place *place = &trainer->place;
+    if (place->epoch > trainer->config.epochs || place->step > trainer->steps || !isfinite(place->loss_sum) ||
+        place->updates != place->epoch * trainer->steps + place->step)
+        return error_set(err, ERR_FORMAT, "%s: its place in the run is impossible: epoch %d, step %lld", path,
+                         place->epoch, (long long)place->step);
+    return OK;
+}
+
+enum status trainer_load(const char *path, struct dataset *data, struct thread_team *team,
+                         struct trainer **ret_trainer, struct error *err)
+{
+    struct safetensors_file *file;
+    struct checkpoint checkpoint;
+    struct trainer *trainer = NULL;
+    enum status status = checkpoint_open(path, &file, &checkpoint, err);
+    if (status != OK)
+        return status;
+    if (strcmp(checkpoint.dataset, dataset_digest(data)) != 0)
+        status = error_set(err, ERR_ARGUMENT, "%s was made from another dataset (%.12s…, not %.12s…)", path,
+                           checkpoint.dataset, dataset_digest(data));
+    if (status == OK)
+        status = trainer_allocate(&checkpoint.plan, &checkpoint.config, data, team, &trainer, err);
+    if (status == OK) {
+        trainer->place = checkpoint.place;
+        status = check_place(trainer, path, err);
+    }
+    if (status == OK)
+        status = checkpoint_read_state(file, &trainer->network, &trainer->state, err);
+    safetensors_close(file);
+    if (status != OK) {
+        trainer_free(trainer);
+        return status;
+    }
+    train_step_prepare(trainer->step, &trainer->state);
+    *ret_trainer = trainer;
+    return OK;
+}
