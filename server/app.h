@@ -11,8 +11,9 @@ struct predict_service; /* queue, workers and the models being served */
 struct jobs;            /* training jobs and their runner */
 
 struct app {
-    const char *store_dir; /* database, model files, checkpoints */
-    const char *data_dir;  /* datasets, one folder each */
+    const char *store_dir;  /* database, model files, checkpoints */
+    const char *data_dir;   /* datasets, one folder each */
+    const char *static_dir; /* the page's files while developing; NULL: the embedded ones */
     struct store *store;
     struct registry *registry;
     struct predict_service *predictions;

@@ -79,7 +79,6 @@ static void response_add_headers(struct MHD_Response *response, const struct rep
 
 enum MHD_Result request_send(struct request *request)
 {
-    struct http_server *server = request->server;
     struct reply *reply = &request->reply;
     if (reply->status == 0) {
         log_error("%s: the handler wrote no reply", request->path);
@@ -88,10 +87,7 @@ enum MHD_Result request_send(struct request *request)
     struct MHD_Response *response = response_create(reply);
     if (!response)
         return MHD_NO;
-    pthread_mutex_lock(&server->mutex);
-    bool close = server->draining;
-    pthread_mutex_unlock(&server->mutex);
-    response_add_headers(response, reply, close);
+    response_add_headers(response, reply, request_server_stops(request));
     enum MHD_Result result = MHD_queue_response(request->connection, reply->status, response);
     MHD_destroy_response(response);
     return result;

@@ -49,6 +49,9 @@ const uint8_t *request_body(const struct request *request, size_t *ret_size);
 MUST_CHECK enum status request_form_part(struct request *request, const char *field, const uint8_t **ret_data,
                                          size_t *ret_size, struct error *err);
 
+/* Whether the server has stopped to accept connections. */
+bool request_server_stops(const struct request *request);
+
 /* Where reply.h and problem.h write the answer. */
 struct reply *request_reply(struct request *request);
 

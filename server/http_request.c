@@ -47,6 +47,14 @@ const uint8_t *request_body(const struct request *request, size_t *ret_size)
     return request->body;
 }
 
+bool request_server_stops(const struct request *request)
+{
+    pthread_mutex_lock(&request->server->mutex);
+    bool stops = request->server->draining;
+    pthread_mutex_unlock(&request->server->mutex);
+    return stops;
+}
+
 struct reply *request_reply(struct request *request)
 {
     return &request->reply;

@@ -11,6 +11,9 @@
 #include "engine/engine.h"
 #include "server/names.h"
 
+/* The model that is meant when a request names none. */
+#define PREDICT_DEFAULT_NAME "digits"
+
 /* A model as it is served; immutable, reference-counted. */
 struct served_model {
     struct model *model;

@@ -1,0 +1,275 @@
+/* POST /api/v1/predict, POST /api/v1/models/{model}/predict */
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/app.h"
+#include "server/base64.h"
+#include "server/drawings.h"
+#include "server/handlers.h"
+#include "server/input.h"
+#include "server/names.h"
+#include "server/png.h"
+#include "server/predict.h"
+#include "server/problem.h"
+#include "server/registry.h"
+#include "server/reply.h"
+
+/* Probabilities are floats: more digits than they hold would be noise. */
+#define DIGITS 7
+
+/* Which model the request asks for. */
+struct choice {
+    const char *name;
+    bool named;      /* in the path, not by default */
+    int64_t version; /* 0: not given */
+    const char *job; /* NULL: not given */
+};
+
+/* A request between its submission and its reply; owned by the request. */
+struct call {
+    struct prediction prediction; /* first: `done` gets the call by it */
+    struct request *request;
+    struct served_model *served;
+    enum drawing_mode mode;
+    struct drawings drawings;
+    float *pixels;        /* [count][28][28] */
+    float *probabilities; /* [count][10] */
+    bool refused;         /* the queue was full */
+};
+
+static handler predict_on_worker;
+
+static void call_free(void *context)
+{
+    struct call *call = context;
+    served_model_unref(call->served);
+    drawings_free(&call->drawings);
+    free(call->pixels);
+    free(call->probabilities);
+    free(call);
+}
+
+/* ---- Reply -------------------------------------------------------------------------------------------------- */
+
+static json_t *model_to_json(const struct served_model *served)
+{
+    if (served->version)
+        return json_pack("{s:s, s:i}", "name", served->name, "version", served->version);
+    return json_pack("{s:s, s:s, s:i}", "name", served->name, "job", served->job, "epoch", served->epoch);
+}
+
+/* The 28x28 that the network saw, as PNG in base64; NULL without memory. */
+static json_t *image_to_json(const uint8_t image[IMAGE_PIXELS])
+{
+    uint8_t *png;
+    size_t size;
+    if (png_encode_grey(image, IMAGE_SIDE, IMAGE_SIDE, &png, &size, NULL) != OK)
+        return NULL;
+    char *text = base64_encode(png, size);
+    json_t *json = text ? json_string_nocheck(text) : NULL;
+    free(text);
+    free(png);
+    return json;
+}
+
+/* JSON has no NaN: a model that diverged answers null. */
+static json_t *number_to_json(float number)
+{
+    return isfinite(number) ? json_real((double)number) : json_null();
+}
+
+static json_t *answer_to_json(const struct call *call, size_t index)
+{
+    const float *probabilities = call->probabilities + index * CLASSES;
+    json_t *list = json_array();
+    size_t best = 0;
+    for (size_t i = 0; i < CLASSES; i++) {
+        json_array_append_new(list, number_to_json(probabilities[i]));
+        if (probabilities[i] > probabilities[best])
+            best = i;
+    }
+    return json_pack("{s:i, s:o, s:o, s:{s:s, s:o}}", "digit", (int)best, "confidence",
+                     number_to_json(probabilities[best]), "probabilities", list, "input", "mode",
+                     drawing_mode_name(call->mode), "png", image_to_json(call->drawings.images[index]));
+}
+
+static json_t *list_to_json(const struct call *call)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < call->drawings.count; i++)
+        json_array_append_new(list, answer_to_json(call, i));
+    return json_pack("{s:o}", "predictions", list);
+}
+
+/* Runs on the request's own thread again, with the probabilities there. */
+static void reply_answer(struct app *app, struct request *request)
+{
+    (void)app;
+    const struct call *call = request_context(request);
+    const struct prediction *done = &call->prediction;
+    if (call->refused) {
+        reply_header(request, "Retry-After", "1");
+        reply_problem(request, PROBLEM_BUSY, "Too many predictions are waiting.");
+        return;
+    }
+    if (done->status != OK) {
+        reply_problem(request, PROBLEM_OVERLOADED, "The model could not be made ready to run.");
+        return;
+    }
+    json_t *body = call->drawings.is_list ? list_to_json(call) : answer_to_json(call, 0);
+    json_object_set_new(body, "model", model_to_json(call->served));
+    json_object_set_new(body, "timing",
+                        json_pack("{s:I, s:I, s:I}", "queue_us", (json_int_t)(done->queue_ns / 1000),
+                                  "compute_us", (json_int_t)(done->compute_ns / 1000), "batch_size",
+                                  (json_int_t)done->batch_size));
+    reply_json_digits(request, 200, body, DIGITS);
+}
+
+static void prediction_done(struct prediction *prediction)
+{
+    struct call *call = (struct call *)prediction;
+    request_resume(call->request);
+}
+
+/* ---- Request ------------------------------------------------------------------------------------------------ */
+
+static bool read_query(struct request *request, struct choice *ret_choice, enum drawing_mode *ret_mode)
+{
+    static const char *const modes[] = {"auto", "raw", "drawing", NULL};
+    static const char *const aliases[] = {"production", NULL};
+    struct problems problems = {0};
+    const char *name = request_param(request, "model");
+    struct choice choice = {
+        .name = name ? name : PREDICT_DEFAULT_NAME, .named = name, .job = request_query(request, "job")};
+    int mode = DRAWING_AUTO, alias = 0;
+    input_query_choice(request, "mode", modes, &mode, &problems);
+    input_query_choice(request, "alias", aliases, &alias, &problems);
+    input_query_integer(request, "version", 1, INT32_MAX, &choice.version, &problems);
+    if (choice.job && !job_id_is_valid(choice.job))
+        problems_add(&problems, ERR_ARGUMENT, "?job", "\"%.40s\" is not the id of a job", choice.job);
+    if (!!choice.version + !!choice.job + !!request_query(request, "alias") > 1)
+        problems_add(&problems, ERR_ARGUMENT, choice.version ? "?version" : "?job",
+                     "only one of version, alias and job can be given");
+    if (problems.count) {
+        reply_problems(request, PROBLEM_MALFORMED, &problems);
+        return false;
+    }
+    *ret_choice = choice;
+    *ret_mode = (enum drawing_mode)mode;
+    return true;
+}
+
+/* Without touching a file; NULL when there is none in memory. */
+static struct served_model *find_in_memory(struct app *app, const struct choice *choice)
+{
+    if (choice->job)
+        return predict_model_live(app->predictions, choice->job);
+    if (choice->version)
+        return predict_model_cached(app->predictions, choice->name, (int)choice->version);
+    return predict_model_default(app->predictions, choice->name);
+}
+
+/* A version from its file. Writes the reply and returns NULL on failure. */
+static struct served_model *load_version(struct app *app, struct request *request,
+                                         const struct choice *choice)
+{
+    struct model *model;
+    struct served_model *served = NULL;
+    struct error err;
+    enum status status = registry_load(app->registry, choice->name, (int)choice->version, &model, &err);
+    if (status == OK) {
+        status =
+            predict_model_keep(app->predictions, choice->name, (int)choice->version, model, &served, &err);
+        model_unref(model);
+    }
+    if (status != OK)
+        reply_error(request, &err);
+    return served;
+}
+
+static void reply_no_model(struct request *request, const struct choice *choice)
+{
+    if (choice->job)
+        reply_problem(request, PROBLEM_NOT_FOUND, "Job %s has no model in training.", choice->job);
+    else if (choice->named)
+        reply_problem(request, PROBLEM_NOT_FOUND, "No version of \"%s\" is in production.", choice->name);
+    else
+        reply_problem(
+            request, PROBLEM_NO_MODEL,
+            "There is no model to predict with yet: a training job gives one after its first epoch.");
+}
+
+static bool call_prepare(struct call *call)
+{
+    size_t count = call->drawings.count;
+    call->pixels = malloc(count * IMAGE_PIXELS * sizeof *call->pixels);
+    call->probabilities = malloc(count * CLASSES * sizeof *call->probabilities);
+    if (!call->pixels || !call->probabilities)
+        return false;
+    const uint8_t *bytes = call->drawings.images[0];
+    for (size_t i = 0; i < count * IMAGE_PIXELS; i++)
+        call->pixels[i] = (float)bytes[i] / 255.0f;
+    call->prediction = (struct prediction){.served = call->served,
+                                           .count = count,
+                                           .images = call->pixels,
+                                           .probabilities = call->probabilities,
+                                           .done = prediction_done};
+    return true;
+}
+
+static void submit(struct app *app, struct request *request, struct call *call)
+{
+    if (!call_prepare(call)) {
+        reply_problem(request, PROBLEM_OVERLOADED, "No memory for this prediction at the moment.");
+        return;
+    }
+    request_suspend(request, reply_answer);
+    if (!predict_submit(app->predictions, &call->prediction)) {
+        call->refused = true;
+        request_resume(request);
+    }
+}
+
+static void predict(struct app *app, struct request *request, bool may_block)
+{
+    struct choice choice;
+    enum drawing_mode mode;
+    if (!read_query(request, &choice, &mode))
+        return;
+    struct served_model *served = find_in_memory(app, &choice);
+    if (!served && choice.version && !may_block) {
+        request_move_to_worker(request, predict_on_worker);
+        return;
+    }
+    struct call *call = calloc(1, sizeof *call);
+    if (!call) {
+        served_model_unref(served);
+        reply_problem(request, PROBLEM_OVERLOADED, "No memory for this prediction at the moment.");
+        return;
+    }
+    *call = (struct call){.request = request, .served = served, .mode = mode};
+    request_set_context(request, call, call_free);
+    if (!drawings_read(request, mode, &call->drawings))
+        return;
+    if (!served && choice.version)
+        call->served = load_version(app, request, &choice);
+    else if (!served)
+        reply_no_model(request, &choice);
+    if (call->served)
+        submit(app, request, call);
+}
+
+static void predict_on_worker(struct app *app, struct request *request)
+{
+    predict(app, request, true);
+}
+
+void handle_predict(struct app *app, struct request *request)
+{
+    if (drawings_take_long(request))
+        request_move_to_worker(request, predict_on_worker);
+    else
+        predict(app, request, false);
+}
