@@ -67,7 +67,7 @@ static enum status run(char **arguments, struct error *err)
     if (status == OK)
         status = create_trainer(arguments[0], atoi(arguments[2]), team, &trainer, err);
     if (status == OK) {
-        printf("{\"name\": \"digitd %s\", \"detail\": \"OpenBLAS %s, core type %s\"}\n", DIGITD_VERSION,
+        printf("{\"name\": \"digitd %s\", \"detail\": \"%s, core type %s\"}\n", DIGITD_VERSION,
                engine_blas_version(), engine_core_type());
         fflush(stdout);
     }

@@ -73,6 +73,11 @@ class Training:
         return images / elapsed
 
 
+def backends():
+    one_dnn = "with" if torch.backends.mkldnn.is_available() else "without"
+    return f"{one_dnn} oneDNN, {torch.get_num_threads()} threads"
+
+
 def main():
     folder, threads, batch_size, seconds, layout = sys.argv[1:]
     torch.set_num_threads(int(threads))
@@ -80,7 +85,7 @@ def main():
     training = Training(folder, int(batch_size), memory_format)
     parameters = sum(parameter.numel() for parameter in training.model.parameters())
     assert parameters == 889_834, parameters
-    print(json.dumps({"name": f"PyTorch {torch.__version__}, {layout}", "detail": "oneDNN"}), flush=True)
+    print(json.dumps({"name": f"PyTorch {torch.__version__}, {layout}", "detail": backends()}), flush=True)
     for _ in sys.stdin:
         print(json.dumps({"images_per_second": training.measure(float(seconds))}), flush=True)
 
