@@ -1,5 +1,6 @@
 #include "server/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -62,5 +63,56 @@ enum status files_make_folder(const char *path, struct error *err)
         status = make_one_folder(part, err);
         *end = after;
     }
+    return status;
+}
+
+/* ---- What a folder holds --------------------------------------------------------------------------- */
+
+/* NULL with status OK when the folder is not there. */
+static enum status open_folder(const char *folder, DIR **ret_stream, struct error *err)
+{
+    DIR *stream = opendir(folder);
+    if (!stream && errno != ENOENT)
+        return error_set_errno(err, "reading folder %s", folder);
+    *ret_stream = stream;
+    return OK;
+}
+
+static bool has_type(DIR *stream, const char *name, mode_t type)
+{
+    struct stat info;
+    return fstatat(dirfd(stream), name, &info, AT_SYMLINK_NOFOLLOW) == 0 && (info.st_mode & S_IFMT) == type;
+}
+
+enum status files_sweep(const char *folder, bool (*keep)(void *context, const char *name), void *context,
+                        struct error *err)
+{
+    DIR *stream;
+    enum status status = open_folder(folder, &stream, err);
+    if (status || !stream)
+        return status;
+    for (struct dirent *entry; status == OK && (entry = readdir(stream));) {
+        const char *name = entry->d_name;
+        if (has_type(stream, name, S_IFREG) && !keep(context, name) && unlinkat(dirfd(stream), name, 0))
+            status = error_set_errno(err, "removing %s/%s", folder, name);
+    }
+    closedir(stream);
+    return status;
+}
+
+enum status files_each_folder(const char *folder,
+                              enum status (*visit)(void *context, const char *name, struct error *err),
+                              void *context, struct error *err)
+{
+    DIR *stream;
+    enum status status = open_folder(folder, &stream, err);
+    if (status || !stream)
+        return status;
+    for (struct dirent *entry; status == OK && (entry = readdir(stream));) {
+        const char *name = entry->d_name;
+        if (name[0] != '.' && has_type(stream, name, S_IFDIR))
+            status = visit(context, name, err);
+    }
+    closedir(stream);
     return status;
 }

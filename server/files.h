@@ -14,4 +14,14 @@ MUST_CHECK enum status files_path(char ret_path[FILES_PATH_SIZE], struct error *
  * it survives a power cut. */
 MUST_CHECK enum status files_make_folder(const char *path, struct error *err);
 
+/* Removes the files of a folder that `keep` says no to. Sub-folders stay; a folder that is not there is empty. */
+MUST_CHECK enum status files_sweep(const char *folder, bool (*keep)(void *context, const char *name),
+                                   void *context, struct error *err);
+
+/* Calls `visit` for each sub-folder until one fails. */
+MUST_CHECK enum status files_each_folder(const char *folder,
+                                         enum status (*visit)(void *context, const char *name,
+                                                              struct error *err),
+                                         void *context, struct error *err);
+
 #endif

@@ -72,7 +72,8 @@ static const char *const migrations[] = {
     "  created_at INTEGER NOT NULL,"
     "  job_id TEXT NOT NULL,"
     "  config TEXT NOT NULL,"
-    "  dataset_digest TEXT NOT NULL,"
+    "  train_digest TEXT NOT NULL,"
+    "  test_digest TEXT NOT NULL,"
     "  core_type TEXT NOT NULL,"
     "  code_version TEXT NOT NULL,"
     "  parameters INTEGER NOT NULL,"
@@ -83,7 +84,7 @@ static const char *const migrations[] = {
     "  test_accuracy REAL,"
     "  validation_loss REAL,"
     "  validation_accuracy REAL,"
-    "  train_seconds REAL,"
+    "  training_seconds REAL,"
     "  PRIMARY KEY (model, version)"
     ") STRICT, WITHOUT ROWID;"
 

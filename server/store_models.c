@@ -8,9 +8,9 @@
 /* ---- Versions -------------------------------------------------------------------------------------- */
 
 #define VERSION_COLUMNS                                                                                      \
-    "model, version, created_at, job_id, config, dataset_digest, core_type, code_version, parameters,"       \
-    " weights_digest, file_digest, file_bytes, test_loss, test_accuracy, validation_loss,"                   \
-    " validation_accuracy, train_seconds"
+    "model, version, created_at, job_id, config, train_digest, test_digest, core_type, code_version,"        \
+    " parameters, weights_digest, file_digest, file_bytes, test_loss, test_accuracy, validation_loss,"       \
+    " validation_accuracy, training_seconds"
 
 void version_record_clear(struct version_record *record)
 {
@@ -28,21 +28,22 @@ static enum status read_version(sqlite3_stmt *statement, void *ret_record, struc
     struct version_record version = {
         .version = sqlite3_column_int(statement, 1),
         .created_at = sqlite3_column_int64(statement, 2),
-        .parameters = sqlite3_column_int64(statement, 8),
-        .file_bytes = sqlite3_column_int64(statement, 11),
-        .test_loss = db_column_real(statement, 12),
-        .test_accuracy = db_column_real(statement, 13),
-        .validation_loss = db_column_real(statement, 14),
-        .validation_accuracy = db_column_real(statement, 15),
-        .train_seconds = db_column_real(statement, 16),
+        .parameters = sqlite3_column_int64(statement, 9),
+        .file_bytes = sqlite3_column_int64(statement, 12),
+        .test_loss = db_column_real(statement, 13),
+        .test_accuracy = db_column_real(statement, 14),
+        .validation_loss = db_column_real(statement, 15),
+        .validation_accuracy = db_column_real(statement, 16),
+        .training_seconds = db_column_real(statement, 17),
     };
     db_column_copy(statement, 0, version.model, sizeof version.model);
     db_column_copy(statement, 3, version.job_id, sizeof version.job_id);
-    db_column_copy(statement, 5, version.dataset_digest, sizeof version.dataset_digest);
-    db_column_copy(statement, 6, version.core_type, sizeof version.core_type);
-    db_column_copy(statement, 7, version.code_version, sizeof version.code_version);
-    db_column_copy(statement, 9, version.weights_digest, sizeof version.weights_digest);
-    db_column_copy(statement, 10, version.file_digest, sizeof version.file_digest);
+    db_column_copy(statement, 5, version.train_digest, sizeof version.train_digest);
+    db_column_copy(statement, 6, version.test_digest, sizeof version.test_digest);
+    db_column_copy(statement, 7, version.core_type, sizeof version.core_type);
+    db_column_copy(statement, 8, version.code_version, sizeof version.code_version);
+    db_column_copy(statement, 10, version.weights_digest, sizeof version.weights_digest);
+    db_column_copy(statement, 11, version.file_digest, sizeof version.file_digest);
     if (!db_column_duplicate(statement, 4, &version.config))
         return error_set(err, ERR_MEMORY, "no memory for a version's record");
     *(struct version_record *)ret_record = version;
@@ -51,6 +52,23 @@ static enum status read_version(sqlite3_stmt *statement, void *ret_record, struc
 
 static const struct db_record_kind version_kind = {sizeof(struct version_record), read_version,
                                                    clear_version};
+
+static enum status insert_version(sqlite3 *db, const struct version_record *version, int64_t now,
+                                  struct error *err)
+{
+    return db_run(
+        db,
+        "INSERT INTO versions (" VERSION_COLUMNS ")"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        DB_VALUES(db_text(version->model), db_integer(version->version), db_integer(now),
+                  db_text(version->job_id), db_text(version->config), db_text(version->train_digest),
+                  db_text(version->test_digest), db_text(version->core_type), db_text(version->code_version),
+                  db_integer(version->parameters), db_text(version->weights_digest),
+                  db_text(version->file_digest), db_integer(version->file_bytes), db_real(version->test_loss),
+                  db_real(version->test_accuracy), db_real(version->validation_loss),
+                  db_real(version->validation_accuracy), db_real(version->training_seconds)),
+        err);
+}
 
 enum status store_version_insert(sqlite3 *db, const struct version_record *version, bool promote,
                                  struct error *err)
@@ -62,18 +80,7 @@ enum status store_version_insert(sqlite3 *db, const struct version_record *versi
                                 " ON CONFLICT (name) DO UPDATE SET last_version = excluded.last_version",
                                 DB_VALUES(model, number, db_integer(now)), err);
     if (status == OK)
-        status = db_run(db,
-                        "INSERT INTO versions (" VERSION_COLUMNS ")"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        DB_VALUES(model, number, db_integer(now), db_text(version->job_id),
-                                  db_text(version->config), db_text(version->dataset_digest),
-                                  db_text(version->core_type), db_text(version->code_version),
-                                  db_integer(version->parameters), db_text(version->weights_digest),
-                                  db_text(version->file_digest), db_integer(version->file_bytes),
-                                  db_real(version->test_loss), db_real(version->test_accuracy),
-                                  db_real(version->validation_loss), db_real(version->validation_accuracy),
-                                  db_real(version->train_seconds)),
-                        err);
+        status = insert_version(db, version, now, err);
     if (status == OK && promote)
         status =
             db_run(db, "INSERT OR REPLACE INTO aliases (model, alias, version, moved_at) VALUES (?, ?, ?, ?)",

@@ -17,16 +17,16 @@ struct version_record {
     int64_t created_at; /* ms since 1970; set by the store */
     char job_id[JOB_ID_LENGTH + 1];
     char *config; /* JSON on the heap: the job's whole request */
-    char dataset_digest[DIGEST_TEXT_SIZE];
-    char core_type[32];    /* of OpenBLAS */
-    char code_version[32]; /* of digitd */
+    char train_digest[DIGEST_TEXT_SIZE], test_digest[DIGEST_TEXT_SIZE]; /* of the dataset's splits */
+    char core_type[32];                                                 /* of OpenBLAS */
+    char code_version[32];                                              /* of digitd */
     int64_t parameters;
     char weights_digest[DIGEST_TEXT_SIZE]; /* of the parameters alone: equal for equal training */
     char file_digest[DIGEST_TEXT_SIZE];    /* of the file's bytes */
     int64_t file_bytes;
     double test_loss, test_accuracy;
     double validation_loss, validation_accuracy; /* NaN without validation */
-    double train_seconds;
+    double training_seconds;
 };
 
 void version_record_clear(struct version_record *record);

@@ -347,7 +347,8 @@ static struct version_record example_version(const char *model, int version, cha
     struct version_record record = {.version = version,
                                     .job_id = "job_0123456789abcdef",
                                     .config = config,
-                                    .dataset_digest = "d",
+                                    .train_digest = "d",
+                                    .test_digest = "t",
                                     .core_type = "Haswell",
                                     .code_version = "1.2.3",
                                     .parameters = 889834,
@@ -358,7 +359,7 @@ static struct version_record example_version(const char *model, int version, cha
                                     .test_accuracy = 0.99,
                                     .validation_loss = NAN,
                                     .validation_accuracy = NAN,
-                                    .train_seconds = 70.5};
+                                    .training_seconds = 70.5};
     strcpy(record.model, model);
     return record;
 }
@@ -400,14 +401,15 @@ static void a_success_registers_its_version_and_promotes_it(void **state)
     assert_string_equal(version.job_id, expected.job_id);
     assert_string_equal(version.core_type, expected.core_type);
     assert_string_equal(version.code_version, expected.code_version);
-    assert_string_equal(version.dataset_digest, "d");
+    assert_string_equal(version.train_digest, "d");
+    assert_string_equal(version.test_digest, "t");
     assert_string_equal(version.weights_digest, "w");
     assert_string_equal(version.file_digest, "f");
     assert_int_equal(version.parameters, expected.parameters);
     assert_int_equal(version.file_bytes, expected.file_bytes);
     assert_true(version.test_loss == expected.test_loss && version.test_accuracy == expected.test_accuracy);
     assert_true(isnan(version.validation_loss) && isnan(version.validation_accuracy));
-    assert_true(version.train_seconds == expected.train_seconds);
+    assert_true(version.training_seconds == expected.training_seconds);
     assert_true(version.created_at > 1600000000000);
     version_record_clear(&version);
     assert_int_equal(store_version_read(store, "digits", 3, &version, &err), ERR_NOT_FOUND);

@@ -1,0 +1,50 @@
+/* The datasets that can be trained on: the folders of --data-dir, by name, each with the four IDX files that
+ * dataset_load reads.
+ *
+ * A dataset is loaded when first asked for and then shared; what is remembered of it is forgotten when its files
+ * change. Any thread may call; a call may take as long as reading some 50 MB of files. */
+#ifndef DIGITD_DATASETS_H
+#define DIGITD_DATASETS_H
+
+#include "engine/engine.h"
+#include "server/digest.h"
+#include "server/names.h"
+
+struct datasets;
+
+#define DATASETS_LISTED_MAX 256
+
+/* `data_dir` need not exist yet. */
+MUST_CHECK enum status datasets_create(const char *data_dir, struct datasets **ret_datasets,
+                                       struct error *err);
+void datasets_free(struct datasets *datasets);
+
+struct dataset_name {
+    char text[NAME_MAX_LENGTH + 1];
+};
+
+/* Names of the folders that may be datasets, sorted, at most DATASETS_LISTED_MAX. The caller frees the array. */
+MUST_CHECK enum status datasets_list(struct datasets *datasets, struct dataset_name **ret_names,
+                                     size_t *ret_count, struct error *err);
+
+struct split_info {
+    size_t count;
+    char digest[DIGEST_TEXT_SIZE];
+};
+
+struct dataset_info {
+    struct split_info splits[2]; /* by enum split */
+};
+
+/* Counts and checksums. ERR_NOT_FOUND: no such dataset, or one of its files is missing. Else as dataset_load. */
+MUST_CHECK enum status datasets_info(struct datasets *datasets, const char *name,
+                                     struct dataset_info *ret_info, struct error *err);
+
+/* The images and labels; the caller gets a reference. Errors as datasets_info. */
+MUST_CHECK enum status datasets_open(struct datasets *datasets, const char *name, enum split split,
+                                     struct dataset **ret_dataset, struct error *err);
+
+/* Lets go of the images kept for the next caller of datasets_open. */
+void datasets_trim(struct datasets *datasets);
+
+#endif

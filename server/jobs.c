@@ -1,0 +1,451 @@
+#include "server/jobs.h"
+
+#include "server/datasets.h"
+#include "server/files.h"
+#include "server/log.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The job that the runner has in hand. */
+struct live {
+    char id[JOB_ID_LENGTH + 1]; /* "" for none */
+    enum job_order order;
+    struct job_progress progress;
+    struct loss_series series;
+};
+
+struct jobs {
+    struct store *store;
+    struct datasets *datasets;
+    struct jobs_config config;
+
+    /* Guards live and stopping. Held while a state changes in the store, so that both agree; the store's own
+     * locks are taken under it, never the other way round. */
+    pthread_mutex_t mutex;
+    pthread_cond_t wake; /* a job was queued, or the service stops */
+    bool stopping;
+    struct live live;
+};
+
+#define RETRY_SECONDS 5
+
+/* ---- Start and end --------------------------------------------------------------------------------- */
+
+enum status jobs_checkpoint_path(const struct jobs *jobs, const char *id, char ret_path[FILES_PATH_SIZE],
+                                 struct error *err)
+{
+    return files_path(ret_path, err, "%s/checkpoints/%s.safetensors", store_folder(jobs->store), id);
+}
+
+static enum status requeue_running(struct jobs *jobs, struct error *err)
+{
+    struct job_record job;
+    enum job_state from;
+    enum status status;
+    while ((status = store_job_oldest(jobs->store, JOB_RUNNING, &job, err)) == OK) {
+        if (store_job_change(jobs->store, job.id, JOB_QUEUED, NULL, &from, err) == JOB_CHANGE_FAILED)
+            status = ERR_IO;
+        else
+            log_info("job %s was cut short; it is queued to continue", job.id);
+        job_record_clear(&job);
+        if (status)
+            return status;
+    }
+    return status == ERR_NOT_FOUND ? OK : status;
+}
+
+static bool is_needed_checkpoint(void *context, const char *name)
+{
+    struct jobs *jobs = context;
+    struct job_record job;
+    char id[JOB_ID_LENGTH + 1] = "";
+    if (strlen(name) != JOB_ID_LENGTH + strlen(".safetensors") ||
+        strcmp(name + JOB_ID_LENGTH, ".safetensors") != 0)
+        return false;
+    memcpy(id, name, JOB_ID_LENGTH);
+    enum status status = store_job_read(jobs->store, id, &job, NULL);
+    if (status)
+        return status != ERR_NOT_FOUND; /* when in doubt, keep */
+    bool needed = !job_state_is_final(job.state);
+    job_record_clear(&job);
+    return needed;
+}
+
+enum status jobs_create(struct store *store, struct datasets *datasets, const struct jobs_config *config,
+                        struct jobs **ret_jobs, struct error *err)
+{
+    struct jobs *jobs = calloc(1, sizeof *jobs);
+    if (!jobs)
+        return error_set(err, ERR_MEMORY, "no memory for the jobs");
+    jobs->store = store;
+    jobs->datasets = datasets;
+    jobs->config = *config;
+    pthread_mutex_init(&jobs->mutex, NULL);
+    pthread_cond_init(&jobs->wake, NULL);
+
+    char folder[FILES_PATH_SIZE];
+    enum status status = files_path(folder, err, "%s/checkpoints", store_folder(store));
+    if (status == OK)
+        status = files_make_folder(folder, err);
+    if (status == OK)
+        status = files_sweep(folder, is_needed_checkpoint, jobs, err);
+    if (status == OK)
+        status = requeue_running(jobs, err);
+    if (status) {
+        jobs_free(jobs);
+        return status;
+    }
+    *ret_jobs = jobs;
+    return OK;
+}
+
+void jobs_free(struct jobs *jobs)
+{
+    if (!jobs)
+        return;
+    pthread_cond_destroy(&jobs->wake);
+    pthread_mutex_destroy(&jobs->mutex);
+    free(jobs);
+}
+
+void jobs_stop(struct jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    jobs->stopping = true;
+    pthread_cond_broadcast(&jobs->wake);
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+/* ---- New jobs -------------------------------------------------------------------------------------- */
+
+enum status jobs_check(struct jobs *jobs, const json_t *json, struct job_request *ret_request,
+                       struct problems *problems)
+{
+    return job_request_from_json(json, jobs->datasets, &jobs->config.limits, ret_request, problems);
+}
+
+enum job_insert_result jobs_submit(struct jobs *jobs, const struct job_request *request, const char *key,
+                                   const char *digest, char ret_id[JOB_ID_LENGTH + 1], struct error *err)
+{
+    json_t *json = job_request_to_json(request);
+    char *config = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    if (!config) {
+        error_set(err, ERR_MEMORY, "no memory for a job's configuration");
+        return JOB_INSERT_FAILED;
+    }
+    struct job_insert insert = {config, key, digest, jobs->config.queue_limit};
+    enum job_insert_result result = store_job_insert(jobs->store, &insert, ret_id, err);
+    free(config);
+    if (result == JOB_INSERTED) {
+        pthread_mutex_lock(&jobs->mutex);
+        pthread_cond_signal(&jobs->wake);
+        pthread_mutex_unlock(&jobs->mutex);
+    }
+    return result;
+}
+
+static enum status is_store_empty(struct store *store, bool *ret_empty, struct error *err)
+{
+    struct model_record *models;
+    size_t count;
+    bool has_more;
+    int64_t jobs;
+    enum status status = store_job_count(store, &jobs, err);
+    if (status == OK)
+        status = store_model_list(store, NULL, 1, &models, &count, &has_more, err);
+    if (status)
+        return status;
+    free(models);
+    *ret_empty = jobs == 0 && count == 0;
+    return OK;
+}
+
+enum status jobs_bootstrap(struct jobs *jobs, struct error *err)
+{
+    bool empty;
+    enum status status = is_store_empty(jobs->store, &empty, err);
+    if (status || !empty)
+        return status;
+    json_t *defaults = json_object();
+    if (!defaults)
+        return error_set(err, ERR_MEMORY, "no memory for the first job");
+    struct job_request request;
+    struct problems problems = {0};
+    struct error reason;
+    char id[JOB_ID_LENGTH + 1];
+    if (jobs_check(jobs, defaults, &request, &problems)) {
+        problems_first(&problems, &reason);
+        log_warning("no first training by itself: %s", reason.message);
+    } else if (jobs_submit(jobs, &request, NULL, NULL, id, err) == JOB_INSERTED) {
+        log_info("the store is empty: training the reference network as %s", id);
+    } else {
+        status = err->code;
+    }
+    json_decref(defaults);
+    return status;
+}
+
+/* ---- Changes of state ------------------------------------------------------------------------------ */
+
+static void remove_checkpoint(const struct jobs *jobs, const char *id)
+{
+    char path[FILES_PATH_SIZE];
+    if (jobs_checkpoint_path(jobs, id, path, NULL) == OK && unlink(path) && errno != ENOENT)
+        log_warning("%s could not be removed", path);
+}
+
+enum job_change jobs_change(struct jobs *jobs, const char *id, enum job_state to, enum job_state *ret_from,
+                            struct error *err)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    enum job_change change = store_job_change(jobs->store, id, to, NULL, ret_from, err);
+    if (change == JOB_CHANGED) {
+        bool live = strcmp(jobs->live.id, id) == 0;
+        if (live && to != JOB_QUEUED)
+            jobs->live.order = to == JOB_PAUSED ? JOB_PAUSE : JOB_CANCEL;
+        if (!live && job_state_is_final(to))
+            remove_checkpoint(jobs, id); /* that of a live job is the runner's */
+        if (to == JOB_QUEUED)
+            pthread_cond_signal(&jobs->wake);
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+    return change;
+}
+
+/* With the mutex held. */
+static void wait_to_retry(struct jobs *jobs)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += RETRY_SECONDS;
+    pthread_cond_timedwait(&jobs->wake, &jobs->mutex, &until);
+}
+
+/* With the mutex held: the next queued job becomes the live one. ERR_NOT_FOUND: none is queued. */
+static enum status start_next(struct jobs *jobs, struct job_record *ret_record, struct error *err)
+{
+    struct job_record job;
+    enum job_state from;
+    enum status status = store_job_oldest(jobs->store, JOB_QUEUED, &job, err);
+    if (status)
+        return status;
+    if (store_job_change(jobs->store, job.id, JOB_RUNNING, NULL, &from, err) != JOB_CHANGED) {
+        job_record_clear(&job);
+        return ERR_IO;
+    }
+    memcpy(jobs->live.id, job.id, sizeof job.id);
+    jobs->live.order = JOB_GO_ON;
+    jobs->live.progress = (struct job_progress){
+        .phase = PHASE_LOADING, .epochs = 1, .images_per_second = NAN, .eta_seconds = NAN};
+    loss_series_start(&jobs->live.series);
+    *ret_record = job;
+    return OK;
+}
+
+bool jobs_take(struct jobs *jobs, struct job_record *ret_record)
+{
+    struct error err;
+    bool taken = false;
+    pthread_mutex_lock(&jobs->mutex);
+    while (!jobs->stopping && !taken) {
+        enum status status = start_next(jobs, ret_record, &err);
+        taken = status == OK;
+        if (status == ERR_NOT_FOUND) {
+            datasets_trim(jobs->datasets);
+            pthread_cond_wait(&jobs->wake, &jobs->mutex);
+        } else if (status) {
+            log_error("no job can be started: %s", err.message);
+            wait_to_retry(jobs);
+        }
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+    return taken;
+}
+
+void jobs_fail(struct jobs *jobs, const char *error)
+{
+    struct error err;
+    enum job_state from;
+    pthread_mutex_lock(&jobs->mutex);
+    while (store_job_change(jobs->store, jobs->live.id, JOB_FAILED, error, &from, &err) ==
+               JOB_CHANGE_FAILED &&
+           !jobs->stopping) {
+        log_error("the failure of job %s cannot be kept yet: %s", jobs->live.id, err.message);
+        wait_to_retry(jobs);
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+void jobs_release(struct jobs *jobs)
+{
+    struct job_record job;
+    struct error err;
+    enum job_state from;
+    pthread_mutex_lock(&jobs->mutex);
+    if (store_job_read(jobs->store, jobs->live.id, &job, &err)) {
+        log_error("job %s: %s", jobs->live.id, err.message);
+    } else {
+        if (job_state_is_final(job.state))
+            remove_checkpoint(jobs, job.id);
+        if (job.state == JOB_RUNNING &&
+            store_job_change(jobs->store, job.id, JOB_QUEUED, NULL, &from, &err) == JOB_CHANGE_FAILED)
+            log_warning("job %s is queued again only at the next start: %s", job.id, err.message);
+        job_record_clear(&job);
+    }
+    jobs->live.id[0] = '\0';
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+/* ---- The running job ------------------------------------------------------------------------------- */
+
+enum job_order jobs_report(struct jobs *jobs, const struct job_progress *progress)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    jobs->live.progress = *progress;
+    enum job_order order = jobs->live.order;
+    if (order == JOB_GO_ON && jobs->stopping)
+        order = JOB_STOP;
+    pthread_mutex_unlock(&jobs->mutex);
+    return order;
+}
+
+void jobs_step(struct jobs *jobs, int64_t step, double loss)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    loss_series_add(&jobs->live.series, step, loss);
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+enum status jobs_continue(struct jobs *jobs, int64_t step, struct error *err)
+{
+    struct step_losses kept;
+    enum status status = store_steps_read(jobs->store, jobs->live.id, &kept, err);
+    if (status)
+        return status;
+    pthread_mutex_lock(&jobs->mutex);
+    loss_series_resume(&jobs->live.series, &kept, step);
+    pthread_mutex_unlock(&jobs->mutex);
+    free(kept.losses);
+    return OK;
+}
+
+/* The runner alone writes the series, so these two may read it without the mutex. */
+enum status jobs_epoch(struct jobs *jobs, const struct epoch_metrics *metrics, struct error *err)
+{
+    struct step_losses steps = loss_series_view(&jobs->live.series);
+    return store_epoch_put(jobs->store, jobs->live.id, metrics, &steps, err);
+}
+
+enum status jobs_keep_losses(struct jobs *jobs, struct error *err)
+{
+    struct step_losses steps = loss_series_view(&jobs->live.series);
+    return store_steps_put(jobs->store, jobs->live.id, &steps, err);
+}
+
+/* ---- Reading --------------------------------------------------------------------------------------- */
+
+const char *job_phase_name(enum job_phase phase)
+{
+    static const char *const names[] = {[PHASE_LOADING] = "loading",
+                                        [PHASE_TRAINING] = "training",
+                                        [PHASE_VALIDATING] = "validating",
+                                        [PHASE_EVALUATING] = "evaluating"};
+    return names[phase];
+}
+
+void job_view_clear(struct job_view *view)
+{
+    job_record_clear(&view->record);
+}
+
+/* Takes the record over. */
+static struct job_view make_view(struct jobs *jobs, struct job_record record)
+{
+    struct job_view view = {.record = record};
+    pthread_mutex_lock(&jobs->mutex);
+    view.is_live = record.state == JOB_RUNNING && strcmp(jobs->live.id, record.id) == 0;
+    view.progress = jobs->live.progress;
+    pthread_mutex_unlock(&jobs->mutex);
+    return view;
+}
+
+enum status jobs_read(struct jobs *jobs, const char *id, struct job_view *ret_view, struct error *err)
+{
+    struct job_record record;
+    enum status status = store_job_read(jobs->store, id, &record, err);
+    if (status == OK)
+        *ret_view = make_view(jobs, record);
+    return status;
+}
+
+enum status jobs_list(struct jobs *jobs, const struct job_filter *filter, struct job_view **ret_views,
+                      size_t *ret_count, bool *ret_has_more, struct error *err)
+{
+    struct job_record *records;
+    size_t count;
+    enum status status = store_job_list(jobs->store, filter, &records, &count, ret_has_more, err);
+    if (status)
+        return status;
+    struct job_view *views = calloc(count ? count : 1, sizeof *views);
+    for (size_t i = 0; i < count; i++) {
+        if (views)
+            views[i] = make_view(jobs, records[i]);
+        else
+            job_record_clear(&records[i]);
+    }
+    free(records);
+    if (!views)
+        return error_set(err, ERR_MEMORY, "no memory for a list of %zu jobs", count);
+    *ret_views = views;
+    *ret_count = count;
+    return OK;
+}
+
+void job_series_clear(struct job_series *series)
+{
+    free(series->epochs);
+    free(series->steps.losses);
+    *series = (struct job_series){0};
+}
+
+/* A copy of the live job's losses; false when `id` is not the live job, or without memory. */
+static bool copy_live_losses(struct jobs *jobs, const char *id, struct step_losses *ret_steps)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    const struct loss_series *series = &jobs->live.series;
+    bool live = strcmp(jobs->live.id, id) == 0;
+    float *losses = live ? malloc(sizeof series->losses) : NULL;
+    if (losses) {
+        memcpy(losses, series->losses, series->count * sizeof *losses);
+        *ret_steps = (struct step_losses){series->stride, series->count, losses};
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+    return losses != NULL;
+}
+
+enum status jobs_series(struct jobs *jobs, const char *id, struct job_series *ret_series, struct error *err)
+{
+    struct job_record record;
+    struct job_series series = {0};
+    enum status status = store_job_read(jobs->store, id, &record, err);
+    if (status)
+        return status;
+    job_record_clear(&record);
+    status = store_epochs_read(jobs->store, id, &series.epochs, &series.epoch_count, err);
+    if (status == OK && !copy_live_losses(jobs, id, &series.steps))
+        status = store_steps_read(jobs->store, id, &series.steps, err);
+    if (status) {
+        job_series_clear(&series);
+        return status;
+    }
+    *ret_series = series;
+    return OK;
+}

@@ -1,0 +1,136 @@
+/* Training jobs: the queue, what clients may do with a job, and what the runner reports about the one it has in hand.
+ *
+ * The store holds every job and its state; this service adds what need not survive: the progress of the running job
+ * and the losses since its last epoch. A client's pause or cancel is in the store when the call returns; the runner
+ * sees it with its next report, some milliseconds later.
+ *
+ * Any thread may call; calls wait for the disk. */
+#ifndef DIGITD_JOBS_H
+#define DIGITD_JOBS_H
+
+#include "engine/engine.h"
+#include "server/job_request.h"
+#include "server/loss_series.h"
+#include "server/store_jobs.h"
+
+struct datasets;
+struct jobs;
+
+struct jobs_config {
+    size_t queue_limit; /* jobs that may wait, at least 1 */
+    struct job_limits limits;
+};
+
+/* Puts jobs that a dead process left running back into the queue, and removes checkpoints that no job needs. Borrows
+ * `store` and `datasets`. */
+MUST_CHECK enum status jobs_create(struct store *store, struct datasets *datasets,
+                                   const struct jobs_config *config, struct jobs **ret_jobs,
+                                   struct error *err);
+
+/* The runner must be gone. */
+void jobs_free(struct jobs *jobs);
+
+/* ---- For clients ----------------------------------------------------------------------------------- */
+
+/* As job_request_from_json, with the datasets and limits at hand. */
+MUST_CHECK enum status jobs_check(struct jobs *jobs, const struct json_t *json,
+                                  struct job_request *ret_request, struct problems *problems);
+
+/* Queues a job. `key` (or NULL) makes repeating the call harmless: with the same `digest` it gives the job of the
+ * first call. */
+MUST_CHECK enum job_insert_result jobs_submit(struct jobs *jobs, const struct job_request *request,
+                                              const char *key, const char *digest,
+                                              char ret_id[JOB_ID_LENGTH + 1], struct error *err);
+
+/* On a store without jobs and models: queues the reference job. Does nothing, and says why in the log, when that
+ * cannot be done (no dataset mnist). */
+MUST_CHECK enum status jobs_bootstrap(struct jobs *jobs, struct error *err);
+
+/* What a client may bring a job to: JOB_CANCELLED, JOB_PAUSED, or JOB_QUEUED to resume a paused one. */
+MUST_CHECK enum job_change jobs_change(struct jobs *jobs, const char *id, enum job_state to,
+                                       enum job_state *ret_from, struct error *err);
+
+enum job_phase {
+    PHASE_LOADING, /* the dataset or a checkpoint is being read */
+    PHASE_TRAINING,
+    PHASE_VALIDATING,
+    PHASE_EVALUATING, /* on the test set, after the last epoch */
+};
+
+const char *job_phase_name(enum job_phase phase);
+
+struct job_progress {
+    enum job_phase phase;
+    int epoch, epochs;                     /* the one under way, from 1; 0 while loading */
+    int64_t step, steps;                   /* finished ones of this epoch; 0 of 0 while loading */
+    double images_per_second, eta_seconds; /* NaN when it is too early to say */
+};
+
+struct job_view {
+    struct job_record record;
+    bool is_live; /* the runner has it in hand, so there is progress */
+    struct job_progress progress;
+};
+
+void job_view_clear(struct job_view *view);
+
+/* ERR_NOT_FOUND: no such job. */
+MUST_CHECK enum status jobs_read(struct jobs *jobs, const char *id, struct job_view *ret_view,
+                                 struct error *err);
+
+/* As store_job_list. The caller clears each view and frees the array. */
+MUST_CHECK enum status jobs_list(struct jobs *jobs, const struct job_filter *filter,
+                                 struct job_view **ret_views, size_t *ret_count, bool *ret_has_more,
+                                 struct error *err);
+
+struct job_series {
+    struct epoch_metrics *epochs;
+    size_t epoch_count;
+    struct step_losses steps;
+};
+
+void job_series_clear(struct job_series *series);
+
+/* Up to the last step trained. ERR_NOT_FOUND: no such job. */
+MUST_CHECK enum status jobs_series(struct jobs *jobs, const char *id, struct job_series *ret_series,
+                                   struct error *err);
+
+/* ---- For the runner: one thread, one job in hand at a time ------------------------------------------ */
+
+/* What the runner has to do with its job. */
+enum job_order { JOB_GO_ON, JOB_PAUSE, JOB_CANCEL, JOB_STOP };
+
+/* Waits for a queued job and makes it the running one. False: the service stops. The caller clears the record. */
+MUST_CHECK bool jobs_take(struct jobs *jobs, struct job_record *ret_record);
+
+/* The job continues after `step` steps of a run, with the losses kept. */
+MUST_CHECK enum status jobs_continue(struct jobs *jobs, int64_t step, struct error *err);
+
+/* A step was trained: its number over all epochs, its loss. */
+void jobs_step(struct jobs *jobs, int64_t step, double loss);
+
+/* How far the job is; returns what clients or the end of the service have ordered since. */
+MUST_CHECK enum job_order jobs_report(struct jobs *jobs, const struct job_progress *progress);
+
+/* An epoch is complete: its metrics are durable when this returns. */
+MUST_CHECK enum status jobs_epoch(struct jobs *jobs, const struct epoch_metrics *metrics, struct error *err);
+
+/* Keeps the losses since the last epoch, before a checkpoint in the middle of one. */
+MUST_CHECK enum status jobs_keep_losses(struct jobs *jobs, struct error *err);
+
+/* The job failed. Tries until the store has it (the disk may be full) or the service stops: then the job runs again
+ * at the next start. */
+void jobs_fail(struct jobs *jobs, const char *error);
+
+/* The job is out of the runner's hands. One that is still running goes back into the queue; the checkpoint of one
+ * that has ended is removed. */
+void jobs_release(struct jobs *jobs);
+
+/* Where the checkpoint of a job is. */
+MUST_CHECK enum status jobs_checkpoint_path(const struct jobs *jobs, const char *id,
+                                            char ret_path[FILES_PATH_SIZE], struct error *err);
+
+/* Ends jobs_take and orders JOB_STOP. */
+void jobs_stop(struct jobs *jobs);
+
+#endif

@@ -1,0 +1,65 @@
+#include "server/meter.h"
+
+#include <math.h>
+
+#define FORWARD_SHARE (1.0 / 3.0) /* of the time of a training image: forward, and two backward products */
+
+void meter_start(struct meter *meter, const struct meter_plan *plan, double now, int64_t images, int epoch)
+{
+    *meter = (struct meter){.plan = *plan, .images = images, .epoch = epoch, .last = now};
+}
+
+void meter_step(struct meter *meter, double now, int64_t images)
+{
+    double seconds = now - meter->last, faded = exp(-seconds / METER_MEMORY);
+    meter->recent_seconds = meter->recent_seconds * faded + seconds;
+    meter->recent_images = meter->recent_images * faded + (double)(images - meter->images);
+    meter->trained += seconds;
+    meter->images = images;
+    meter->last = now;
+}
+
+void meter_epoch(struct meter *meter, double now)
+{
+    meter->between_seconds += now - meter->last;
+    meter->between_count++;
+    meter->epoch++;
+    meter->last = now;
+}
+
+void meter_test(struct meter *meter, double now, int64_t tested)
+{
+    meter->tested = tested;
+    meter->last = now;
+}
+
+double meter_rate(const struct meter *meter)
+{
+    return meter->trained < METER_WARMUP ? NAN : meter->recent_images / meter->recent_seconds;
+}
+
+/* Of one epoch's validation and bookkeeping. */
+static double expected_between(const struct meter *meter, double rate)
+{
+    if (meter->between_count)
+        return meter->between_seconds / meter->between_count;
+    return (double)meter->plan.validation_images * FORWARD_SHARE / rate;
+}
+
+static double expected_test(const struct meter *meter, double rate)
+{
+    double an_image = FORWARD_SHARE / rate;
+    if (meter->between_count && meter->plan.validation_images)
+        an_image = expected_between(meter, rate) / (double)meter->plan.validation_images;
+    return an_image * (double)(meter->plan.test_images - meter->tested);
+}
+
+double meter_eta(const struct meter *meter, double now)
+{
+    double rate = meter_rate(meter);
+    double training = (double)(meter->plan.train_images - meter->images) / rate;
+    double between = (meter->plan.epochs - meter->epoch) * expected_between(meter, rate);
+    double total = training + between + expected_test(meter, rate);
+    double since = now - meter->last; /* of the piece of work under way */
+    return isnan(total) ? NAN : fmax(total - since, 0);
+}

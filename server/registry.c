@@ -1,0 +1,262 @@
+#include "server/registry.h"
+
+#include "server/log.h"
+#include "server/predict.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct registry {
+    struct store *store;
+    struct predict_service *predictions; /* NULL until registry_serve */
+    pthread_mutex_t publish_mutex; /* one publication at a time: guards the next version's number and file */
+};
+
+const char *const promotion_names[] = {"never", "if_better", "always", NULL};
+
+enum status registry_path(const struct registry *registry, const char *name, int version,
+                          char ret_path[FILES_PATH_SIZE], struct error *err)
+{
+    return files_path(ret_path, err, "%s/models/%s/%d.safetensors", store_folder(registry->store), name,
+                      version);
+}
+
+/* ---- Start and end --------------------------------------------------------------------------------- */
+
+struct sweep {
+    struct registry *registry;
+    const char *model;
+};
+
+static bool is_known_file(void *context, const char *name)
+{
+    const struct sweep *sweep = context;
+    struct version_record version;
+    int number, end = 0;
+    if (sscanf(name, "%9d.safetensors%n", &number, &end) != 1 || end == 0 || name[end] != '\0')
+        return false;
+    enum status status = store_version_read(sweep->registry->store, sweep->model, number, &version, NULL);
+    if (status == OK)
+        version_record_clear(&version);
+    return status != ERR_NOT_FOUND; /* when in doubt, keep */
+}
+
+static enum status sweep_model(void *context, const char *name, struct error *err)
+{
+    struct sweep sweep = {context, name};
+    char folder[FILES_PATH_SIZE];
+    enum status status = files_path(folder, err, "%s/models/%s", store_folder(sweep.registry->store), name);
+    return status ? status : files_sweep(folder, is_known_file, &sweep, err);
+}
+
+enum status registry_create(struct store *store, struct registry **ret_registry, struct error *err)
+{
+    struct registry *registry = calloc(1, sizeof *registry);
+    if (!registry)
+        return error_set(err, ERR_MEMORY, "no memory for the model registry");
+    registry->store = store;
+    pthread_mutex_init(&registry->publish_mutex, NULL);
+
+    char folder[FILES_PATH_SIZE];
+    enum status status = files_path(folder, err, "%s/models", store_folder(store));
+    if (status == OK)
+        status = files_make_folder(folder, err);
+    if (status == OK)
+        status = files_each_folder(folder, sweep_model, registry, err);
+    if (status) {
+        registry_free(registry);
+        return status;
+    }
+    *ret_registry = registry;
+    return OK;
+}
+
+void registry_free(struct registry *registry)
+{
+    if (!registry)
+        return;
+    pthread_mutex_destroy(&registry->publish_mutex);
+    free(registry);
+}
+
+/* ---- Looking up ------------------------------------------------------------------------------------ */
+
+enum status registry_load(struct registry *registry, const char *name, int version, struct model **ret_model,
+                          struct error *err)
+{
+    struct version_record record;
+    char path[FILES_PATH_SIZE];
+    enum status status = store_version_read(registry->store, name, version, &record, err);
+    if (status)
+        return status;
+    version_record_clear(&record);
+    status = registry_path(registry, name, version, path, err);
+    return status ? status : model_load(path, ret_model, err);
+}
+
+static enum status serve_one(struct registry *registry, const struct model_record *record, struct error *err)
+{
+    struct model *model;
+    struct error reason;
+    if (registry_load(registry, record->name, record->production, &model, &reason)) {
+        log_error("model %s version %d cannot be served: %s", record->name, record->production,
+                  reason.message);
+        return OK;
+    }
+    enum status status =
+        predict_publish_production(registry->predictions, record->name, record->production, model, err);
+    model_unref(model);
+    return status;
+}
+
+enum status registry_serve(struct registry *registry, struct predict_service *predictions, struct error *err)
+{
+    registry->predictions = predictions;
+    char after[NAME_MAX_LENGTH + 1] = "";
+    bool has_more = true;
+    enum status status = OK;
+    while (has_more && status == OK) {
+        struct model_record *models;
+        size_t count;
+        status = store_model_list(registry->store, after, 100, &models, &count, &has_more, err);
+        if (status)
+            return status;
+        for (size_t i = 0; i < count && status == OK; i++) {
+            memcpy(after, models[i].name, sizeof after);
+            if (models[i].production)
+                status = serve_one(registry, &models[i], err);
+        }
+        free(models);
+    }
+    return status;
+}
+
+/* ---- Publishing ------------------------------------------------------------------------------------ */
+
+/* Validation sets differ from job to job; the test set is the one measure that two versions share. */
+static enum status decide_promotion(struct registry *registry, const struct version_record *version,
+                                    enum promotion promotion, bool *ret_promote, struct error *err)
+{
+    struct model_record model = {.production = 0};
+    struct version_record rival;
+    enum status status = store_model_read(registry->store, version->model, &model, err);
+    if (status && status != ERR_NOT_FOUND)
+        return status;
+    if (promotion != PROMOTION_IF_BETTER || model.production == 0) {
+        *ret_promote = promotion != PROMOTION_NEVER;
+        return OK;
+    }
+    status = store_version_read(registry->store, version->model, model.production, &rival, err);
+    if (status)
+        return status;
+    *ret_promote =
+        strcmp(version->test_digest, rival.test_digest) == 0 && version->test_accuracy > rival.test_accuracy;
+    version_record_clear(&rival);
+    return OK;
+}
+
+/* What a copy of the file alone can tell of itself; safetensors allows strings only. */
+static json_t *make_metadata(const struct version_record *version)
+{
+    char number[16], accuracy[32];
+    snprintf(number, sizeof number, "%d", version->version);
+    snprintf(accuracy, sizeof accuracy, "%.6g", version->test_accuracy);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", version->model, "version", number,
+                     "job", version->job_id, "config", version->config, "train_digest", version->train_digest,
+                     "weights_digest", version->weights_digest, "test_accuracy", accuracy, "code_version",
+                     version->code_version);
+}
+
+static enum status write_file(struct registry *registry, struct model *model, struct version_record *version,
+                              const char *path, struct error *err)
+{
+    char folder[FILES_PATH_SIZE];
+    enum status status =
+        files_path(folder, err, "%s/models/%s", store_folder(registry->store), version->model);
+    if (status || (status = files_make_folder(folder, err)))
+        return status;
+    json_t *metadata = make_metadata(version);
+    if (!metadata)
+        return error_set(err, ERR_MEMORY, "no memory for a model's metadata");
+    status = model_save(model, metadata, path, err);
+    json_decref(metadata);
+    return status ? status : digest_file(path, version->file_digest, &version->file_bytes, err);
+}
+
+static json_t *real_or_null(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* The job's result, JSON text on the heap. */
+static char *make_result(const struct version_record *version, bool promoted)
+{
+    json_t *result = json_pack(
+        "{s:{s:s, s:i}, s:o, s:o, s:o, s:o, s:o, s:I, s:b}", "model", "name", version->model, "version",
+        version->version, "test_accuracy", real_or_null(version->test_accuracy), "test_loss",
+        real_or_null(version->test_loss), "validation_accuracy", real_or_null(version->validation_accuracy),
+        "validation_loss", real_or_null(version->validation_loss), "training_seconds",
+        real_or_null(version->training_seconds), "parameters", (json_int_t)version->parameters, "promoted",
+        promoted);
+    char *text = result ? json_dumps(result, JSON_COMPACT) : NULL;
+    json_decref(result);
+    return text;
+}
+
+static enum job_change commit(struct registry *registry, const struct version_record *version, bool promote,
+                              struct error *err)
+{
+    char *result = make_result(version, promote);
+    if (!result) {
+        error_set(err, ERR_MEMORY, "no memory for a job's result");
+        return JOB_CHANGE_FAILED;
+    }
+    enum job_change change =
+        store_job_succeed(registry->store, version->job_id, result, version, promote, err);
+    free(result);
+    return change;
+}
+
+/* With the mutex held. */
+static enum job_change publish(struct registry *registry, struct model *model, struct version_record *version,
+                               enum promotion promotion, bool *ret_promoted, struct error *err)
+{
+    char path[FILES_PATH_SIZE];
+    snprintf(version->core_type, sizeof version->core_type, "%s", engine_core_type());
+    snprintf(version->code_version, sizeof version->code_version, "%s", DIGITD_VERSION);
+    version->parameters = (int64_t)model_plan_of(model)->parameters;
+    model_digest(model, version->weights_digest);
+
+    bool promote;
+    if (store_version_next(registry->store, version->model, &version->version, err) ||
+        registry_path(registry, version->model, version->version, path, err) ||
+        decide_promotion(registry, version, promotion, &promote, err) ||
+        write_file(registry, model, version, path, err))
+        return JOB_CHANGE_FAILED;
+    enum job_change change = commit(registry, version, promote, err);
+    if (change == JOB_CHANGED)
+        *ret_promoted = promote;
+    else
+        unlink(path);
+    return change;
+}
+
+enum job_change registry_publish(struct registry *registry, struct model *model,
+                                 struct version_record *version, enum promotion promotion, struct error *err)
+{
+    bool promoted = false;
+    struct error reason;
+    pthread_mutex_lock(&registry->publish_mutex);
+    enum job_change change = publish(registry, model, version, promotion, &promoted, err);
+    if (promoted && registry->predictions &&
+        predict_publish_production(registry->predictions, version->model, version->version, model, &reason))
+        log_error("model %s version %d is in production, but not served until a restart: %s", version->model,
+                  version->version, reason.message);
+    pthread_mutex_unlock(&registry->publish_mutex);
+    return change;
+}

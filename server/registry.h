@@ -1,0 +1,56 @@
+/* The model registry: names, versions 1, 2, 3…, and the alias `production`, which is what predictions use unless
+ * they ask for another. A version's weights are the file models/NAME/VERSION.safetensors of the store; a row says
+ * where it came from. Neither changes once it is there.
+ *
+ * Any thread may call. Functions read and write files, so not on a thread that must not block. */
+#ifndef DIGITD_REGISTRY_H
+#define DIGITD_REGISTRY_H
+
+#include "engine/engine.h"
+#include "server/files.h"
+#include "server/store_jobs.h"
+#include "server/store_models.h"
+
+struct predict_service;
+struct registry;
+
+/* Removes files that no row tells of (a publication that was cut short). Borrows `store`. */
+MUST_CHECK enum status registry_create(struct store *store, struct registry **ret_registry,
+                                       struct error *err);
+void registry_free(struct registry *registry);
+
+/* Puts every model's production version into `predictions`, now and whenever the alias moves. Call it once,
+ * before other threads use the registry. A version whose file cannot be read is logged and left out. */
+MUST_CHECK enum status registry_serve(struct registry *registry, struct predict_service *predictions,
+                                      struct error *err);
+
+/* ---- Publishing ------------------------------------------------------------------------------------ */
+
+/* Whether a new version goes into production. */
+enum promotion {
+    PROMOTION_NEVER,
+    PROMOTION_IF_BETTER, /* when nothing is there, or it beats what is there in accuracy on the same test set */
+    PROMOTION_ALWAYS,
+};
+
+/* NULL at the end; by enum promotion. */
+extern const char *const promotion_names[];
+
+/* Registers what a job trained as the next version of `version->model`, and with it ends the job: both happen or
+ * neither. The caller fills `version` up to the lines of version, created_at, core_type, code_version, parameters,
+ * digests of weights and file, and file_bytes, which are filled here. JOB_REFUSED: the job was stopped meanwhile. */
+MUST_CHECK enum job_change registry_publish(struct registry *registry, struct model *model,
+                                            struct version_record *version, enum promotion promotion,
+                                            struct error *err);
+
+/* ---- Looking up ------------------------------------------------------------------------------------ */
+
+/* The weights of a version; the caller gets a reference. ERR_NOT_FOUND: no such version. */
+MUST_CHECK enum status registry_load(struct registry *registry, const char *name, int version,
+                                     struct model **ret_model, struct error *err);
+
+/* Where a version's file is, whether it exists or not. */
+MUST_CHECK enum status registry_path(const struct registry *registry, const char *name, int version,
+                                     char ret_path[FILES_PATH_SIZE], struct error *err);
+
+#endif
