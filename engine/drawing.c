@@ -14,7 +14,7 @@
 #define PICTURE_MAX 1024
 
 #define CONTRAST_MIN 16   /* of 255 between ink and background: less is no ink */
-#define INK_FRACTION 0.08 /* of the strongest ink: what is weaker does not count for the ink's box */
+#define NOISE_MAX    0.08 /* of the strongest ink: what the border shows up to here is noise */
 
 #define PEN_DIAMETER 2.2 /* pixels of the box */
 #define SAMPLES      8   /* a side of each pixel */
@@ -166,6 +166,20 @@ static int extract_ink(const struct picture *picture, int background, uint8_t *i
 
 /* ---- Pictures: box and scale --------------------------------------------------------------------------------- */
 
+/* What is no stronger than the border's strongest ink may be noise, and does not count for the box. A clean border
+ * keeps even the faintest edge of a digit in it. */
+static int noise_level(const uint8_t *ink, int width, int height, int strongest)
+{
+    int noise = 0, most = (int)(NOISE_MAX * strongest);
+    for (int y = 0; y < height; y++) {
+        const uint8_t *row = ink + (size_t)y * (size_t)width;
+        int step = y == 0 || y == height - 1 || width == 1 ? 1 : width - 1;
+        for (int x = 0; x < width; x += step)
+            noise = row[x] > noise ? row[x] : noise;
+    }
+    return noise < most ? noise : most;
+}
+
 struct ink_box {
     int left, top, right, bottom; /* right and bottom are outside */
 };
@@ -242,7 +256,7 @@ static enum status normalise(const uint8_t *ink, int width, int height, int stro
 {
     if (strongest < CONTRAST_MIN)
         return error_set(err, ERR_NO_INK, "nothing is drawn on the picture");
-    struct ink_box box = find_box(ink, width, height, (int)(INK_FRACTION * strongest));
+    struct ink_box box = find_box(ink, width, height, noise_level(ink, width, height, strongest));
     box_image averaged;
     average_into_box(ink, width, &box, averaged);
     paste(averaged, image);
