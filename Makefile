@@ -122,12 +122,12 @@ $(PACKAGES)%: scripts/packages.txt scripts/install-packages
 
 $(PACKAGES)test $(PACKAGES)lint $(PACKAGES)bench: | $(PACKAGES)run
 
-# npm ci starts from an empty node_modules: both marks vanish with it.
-$(MODULES): package-lock.json package.json | $(PACKAGES)run
-	npm ci --omit=dev --loglevel=error
-	@touch $@
+# npm ci starts from an empty node_modules: both marks vanish with it. What tests need is not taken away again.
+$(MODULES): package-lock.json | $(PACKAGES)run
+	npm ci --loglevel=error $(if $(wildcard $@-dev),,--omit=dev)
+	@touch $@ $(wildcard $@-dev)
 
-$(MODULES)-dev: package-lock.json package.json | $(PACKAGES)run
+$(MODULES)-dev: package-lock.json | $(PACKAGES)run
 	npm ci --loglevel=error
 	@touch $(MODULES) $@
 
