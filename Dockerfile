@@ -22,4 +22,4 @@ USER 10001
 VOLUME /var/lib/digitd
 EXPOSE 8080
 ENTRYPOINT ["digitd"]
-CMD ["serve", "--listen", "0.0.0.0:8080"]
+CMD ["serve", "--listen", "0.0.0.0:8080", "--no-auth"]
