@@ -18,7 +18,7 @@ struct deadline {
 };
 
 struct deadlines {
-    int seconds[PHASE_COUNT];
+    int seconds[DEADLINE_COUNT];
     pthread_t reaper;
     pthread_mutex_t mutex;  /* guards everything below, and all that is in the list */
     pthread_cond_t stopped; /* `stop` became true */
@@ -38,7 +38,7 @@ static const char timeout_reply[] =
 static void deadline_end(struct deadline *deadline)
 {
     deadline->ended = true;
-    if (deadline->phase == PHASE_HEADERS || deadline->phase == PHASE_BODY)
+    if (deadline->phase == DEADLINE_HEADERS || deadline->phase == DEADLINE_BODY)
         send(deadline->fd, timeout_reply, sizeof timeout_reply - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     shutdown(deadline->fd, SHUT_RDWR);
 }
@@ -61,7 +61,7 @@ static void *reaper_main(void *argument)
     return NULL;
 }
 
-enum status deadlines_create(const int seconds[PHASE_COUNT], struct deadlines **ret_deadlines,
+enum status deadlines_create(const int seconds[DEADLINE_COUNT], struct deadlines **ret_deadlines,
                              struct error *err)
 {
     struct deadlines *deadlines = calloc(1, sizeof *deadlines);

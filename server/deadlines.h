@@ -10,18 +10,18 @@
 #include "engine/engine.h"
 
 enum deadline_phase {
-    PHASE_IDLE,    /* between requests */
-    PHASE_HEADERS, /* before the end of the headers */
-    PHASE_BODY,    /* before the end of the body */
-    PHASE_REPLY,   /* at work on it, or sending */
-    PHASE_COUNT,
+    DEADLINE_IDLE,    /* between requests */
+    DEADLINE_HEADERS, /* before the end of the headers */
+    DEADLINE_BODY,    /* before the end of the body */
+    DEADLINE_REPLY,   /* at work on it, or sending */
+    DEADLINE_COUNT,
 };
 
 struct deadlines;
 struct deadline; /* of one connection */
 
-/* `seconds` by phase; those of PHASE_REPLY count from the end of the body. */
-MUST_CHECK enum status deadlines_create(const int seconds[PHASE_COUNT], struct deadlines **ret_deadlines,
+/* `seconds` by phase; those of DEADLINE_REPLY count from the end of the body. */
+MUST_CHECK enum status deadlines_create(const int seconds[DEADLINE_COUNT], struct deadlines **ret_deadlines,
                                         struct error *err);
 void deadlines_free(struct deadlines *deadlines); /* after every deadline was removed */
 

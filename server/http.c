@@ -121,7 +121,7 @@ static void *on_request_line(void *context, const char *line, struct MHD_Connect
     request->deadline = deadline;
     request->since = clock_seconds();
     request->has_nul = line && strstr(line, "%00");
-    deadline_enter(deadline, PHASE_HEADERS);
+    deadline_enter(deadline, DEADLINE_HEADERS);
     return request;
 }
 
@@ -145,7 +145,7 @@ static enum MHD_Result handling_ends(struct request *request)
 static enum MHD_Result request_handle(struct request *request)
 {
     request->stage = STAGE_HANDLED;
-    if (!deadline_enter(request->deadline, PHASE_REPLY) || !handling_begins(request->server))
+    if (!deadline_enter(request->deadline, DEADLINE_REPLY) || !handling_begins(request->server))
         return MHD_NO;
     if (!request->reply.status && request_run(request, request->route->handle, request->route->lane))
         return MHD_YES;
@@ -191,7 +191,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         return;
     log_debug("%s: %u after %.1f ms", request->path ? request->path : "-", request->reply.status,
               1e3 * (clock_seconds() - request->since));
-    deadline_enter(request->deadline, PHASE_IDLE);
+    deadline_enter(request->deadline, DEADLINE_IDLE);
     request_free(request);
 }
 
@@ -235,15 +235,16 @@ static enum status daemon_start(struct http_server *server, const struct http_co
 static enum status server_open(struct http_server *server, const struct http_config *config,
                                struct error *err)
 {
-    const int seconds[PHASE_COUNT] = {[PHASE_IDLE] = config->idle_seconds,
-                                      [PHASE_HEADERS] = config->header_seconds,
-                                      [PHASE_BODY] = config->body_seconds,
-                                      [PHASE_REPLY] = config->reply_seconds};
+    const int seconds[DEADLINE_COUNT] = {[DEADLINE_IDLE] = config->idle_seconds,
+                                         [DEADLINE_HEADERS] = config->header_seconds,
+                                         [DEADLINE_BODY] = config->body_seconds,
+                                         [DEADLINE_REPLY] = config->reply_seconds};
     enum status status = listen_open(config->listen, &server->socket, err);
     if (status != OK)
         return status;
     if (!server->socket.loopback && !config->beyond_loopback)
-        return error_set(err, ERR_ARGUMENT, "%s can be reached by others, who could do everything",
+        return error_set(err, ERR_ARGUMENT,
+                         "%s can be reached by others, who may do everything; --no-auth allows that",
                          config->listen);
     status = guard_create(server->socket.address, config->allow_hosts, config->allow_host_count,
                           &server->guard, err);

@@ -88,7 +88,7 @@ struct http_config {
 
 struct http_server;
 
-/* Starts to accept connections. `app` and `config`'s strings must outlive the server.
+/* Starts to accept connections. `app` must outlive the server.
  * ERR_ARGUMENT: the listen address, or it is reachable for others and may not be. ERR_IO: it cannot be bound. */
 MUST_CHECK enum status http_server_create(const struct http_config *config, struct app *app,
                                           struct http_server **ret_server, struct error *err);

@@ -201,7 +201,7 @@ enum MHD_Result request_admit(struct request *request, const char *url, const ch
         return request_send(request);
     }
     request->body_length = read_body_length(request, &headers);
-    if (!deadline_enter(request->deadline, request->body_length ? PHASE_BODY : PHASE_REPLY))
+    if (!deadline_enter(request->deadline, request->body_length ? DEADLINE_BODY : DEADLINE_REPLY))
         return MHD_NO;
     check_headers(request, &headers);
     bool too_long_to_drain = request->body_length > DRAIN_MAX && request->body_length != BODY_LENGTH_UNKNOWN;
