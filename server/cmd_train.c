@@ -1,0 +1,400 @@
+#include "server/cli.h"
+#include "server/clock.h"
+#include "server/commands.h"
+#include "server/format.h"
+#include "server/meter.h"
+#include "server/report.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- Options ------------------------------------------------------------------------------------- */
+
+/* The training options are doubles whatever they mean: the engine's own reader checks them (config_of). */
+struct settings {
+    const char *dataset, *data_dir, *preset, *model, *output, *checkpoint;
+    double epochs, batch_size, learning_rate, validation_split, train_limit, seed;
+    int threads;
+    bool resume, json;
+};
+
+#define AT(member) offsetof(struct settings, member)
+
+static const struct option_spec specs[] = {
+    {"dataset", OPTION_STRING, AT(dataset), "NAME",
+     .help = "What to train on: a folder of the data directory"},
+    {"data-dir", OPTION_STRING, AT(data_dir), "DIR", .help = "Where the datasets are, a folder each"},
+    {"preset", OPTION_STRING, AT(preset), "NAME", .help = "reference, small or large (default reference)"},
+    {"model", OPTION_STRING, AT(model), "FILE.json", .help = "A model of your own, as the HTTP API takes it"},
+    {"epochs", OPTION_DOUBLE, AT(epochs), "N", .help = "Passes over the training images"},
+    {"batch-size", OPTION_DOUBLE, AT(batch_size), "N", .help = "Images a step"},
+    {"learning-rate", OPTION_DOUBLE, AT(learning_rate), "X", .help = "Adam's step size"},
+    {"validation-split", OPTION_DOUBLE, AT(validation_split), "X",
+     .help = "The last fraction of the training images, held out to validate on"},
+    {"train-limit", OPTION_DOUBLE, AT(train_limit), "N",
+     .help = "Use only the first N images (default: all)"},
+    {"seed", OPTION_DOUBLE, AT(seed), "N", .help = "The same seed gives the same weights"},
+    {"threads", OPTION_INT, AT(threads), "N", .help = "Threads to use (default: one a processor)", .min = 1,
+     .max = 256},
+    {"output", OPTION_STRING, AT(output), "FILE", .help = "Where to save the model"},
+    {"checkpoint", OPTION_STRING, AT(checkpoint), "FILE",
+     .help = "Keep the run here after each epoch and on Ctrl-C, until it is done"},
+    {"resume", OPTION_FLAG, AT(resume),
+     .help = "Go on from the checkpoint, to the same bytes as without a break"},
+    {"json", OPTION_FLAG, AT(json), .help = "Print the result as a JSON object"},
+};
+static const struct options options = {
+    .command = "train",
+    .arguments = "[OPTION]...",
+    .about = "Trains a model, evaluates it on the test set and saves it. Progress goes to stderr,\n"
+             "the result to stdout. Ctrl-C stops between two steps.",
+    .specs = specs,
+    .count = ARRAY_LENGTH(specs),
+};
+
+static struct settings default_settings(void)
+{
+    struct train_config config = train_config_default();
+    return (struct settings){
+        .dataset = "mnist",
+        .data_dir = "data/datasets",
+        .output = "model.safetensors",
+        .epochs = config.epochs,
+        .batch_size = config.batch_size,
+        .learning_rate = config.learning_rate,
+        .validation_split = config.validation_split,
+        .train_limit = (double)config.train_limit,
+        .seed = (double)config.seed,
+    };
+}
+
+/* A field of the configuration as its option: batch_size -> batch-size. */
+static void name_option(const char *field, char *ret_name, size_t size)
+{
+    snprintf(ret_name, size, "%s", field);
+    for (char *at = ret_name; *at; at++)
+        *at = *at == '_' ? '-' : *at;
+}
+
+/* Returns what to exit with, 0 when all is well. */
+static int config_of(const struct settings *settings, struct train_config *ret_config)
+{
+    struct problems problems = {0};
+    json_t *json =
+        json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "epochs", settings->epochs, "batch_size",
+                  settings->batch_size, "learning_rate", settings->learning_rate, "validation_split",
+                  settings->validation_split, "train_limit", settings->train_limit, "seed", settings->seed);
+    *ret_config = train_config_default();
+    enum status status = train_config_from_json(json, "", ret_config, &problems);
+    json_decref(json);
+    for (size_t i = 0; i < problems.count && i < PROBLEMS_KEPT; i++) {
+        char name[sizeof problems.items[i].pointer];
+        const char *reason = strchr(problems.items[i].message, ':');
+        name_option(problems.items[i].pointer + 1, name, sizeof name);
+        cli_failed(options.command, "--%s%s", name, reason ? reason : "");
+    }
+    return status == OK ? EXIT_SUCCESS : EXIT_USAGE;
+}
+
+/* ---- The run ------------------------------------------------------------------------------------- */
+
+struct run {
+    const struct settings *settings;
+    struct model_plan plan;
+    struct train_config config;
+    struct dataset *train, *test;
+    struct thread_team *team;
+    struct trainer *trainer;
+    struct model *model; /* when trained */
+    struct evaluation evaluation;
+    struct progress progress;
+    struct meter meter;
+    json_t *epochs; /* report_epoch_json's, those of this process */
+    double started;
+};
+
+static void run_clear(struct run *run)
+{
+    model_unref(run->model);
+    trainer_free(run->trainer);
+    thread_team_free(run->team);
+    dataset_unref(run->test);
+    dataset_unref(run->train);
+    json_decref(run->epochs);
+}
+
+/* Finds out in time what would spoil the end of a long run. */
+static enum status check_files(const struct settings *settings, struct error *err)
+{
+    if (!settings->resume && settings->checkpoint && access(settings->checkpoint, F_OK) == 0)
+        return error_set(err, ERR_ARGUMENT,
+                         "%s holds an earlier run: give --resume to go on with it, or remove the file",
+                         settings->checkpoint);
+    const char *const files[] = {settings->output, settings->checkpoint};
+    for (size_t i = 0; i < ARRAY_LENGTH(files) && files[i]; i++) {
+        char *copy = strdup(files[i]);
+        if (!copy)
+            return error_set(err, ERR_MEMORY, "no memory");
+        const char *folder = dirname(copy);
+        enum status status = OK;
+        if (access(folder, W_OK | X_OK) != 0)
+            status = error_set_errno(err, "%s: cannot write to %s", files[i], folder);
+        free(copy);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+/* A continued run keeps its recipe: options that ask for another one are refused, not ignored. */
+static enum status check_same_recipe(const struct run *run, struct error *err)
+{
+    struct train_config defaults = train_config_default();
+    json_t *kept = train_config_to_json(trainer_config(run->trainer));
+    json_t *asked = train_config_to_json(&run->config), *standard = train_config_to_json(&defaults);
+    enum status status = OK;
+    const char *field;
+    json_t *value;
+    json_object_foreach(asked, field, value)
+    {
+        char name[32];
+        name_option(field, name, sizeof name);
+        if (!json_equal(value, json_object_get(standard, field)) &&
+            !json_equal(value, json_object_get(kept, field)))
+            status = error_set(err, ERR_ARGUMENT, "%s was made with another --%s; leave it out to go on",
+                               run->settings->checkpoint, name);
+    }
+    json_decref(standard);
+    json_decref(asked);
+    json_decref(kept);
+    return status;
+}
+
+static bool specs_equal(const struct model_spec *a, const struct model_spec *b)
+{
+    json_t *left = model_spec_to_json(a), *right = model_spec_to_json(b);
+    bool equal = json_equal(left, right);
+    json_decref(right);
+    json_decref(left);
+    return equal;
+}
+
+static enum status resume(struct run *run, struct error *err)
+{
+    const struct settings *settings = run->settings;
+    struct model *model = NULL;
+    enum status status = trainer_load(settings->checkpoint, run->train, run->team, &run->trainer, err);
+    if (status == OK)
+        status = check_same_recipe(run, err);
+    if (status == OK)
+        status = trainer_snapshot(run->trainer, &model, err);
+    if (status != OK)
+        return status;
+    const struct model_plan *plan = model_plan_of(model);
+    if ((settings->preset || settings->model) && !specs_equal(&plan->spec, &run->plan.spec))
+        status = error_set(err, ERR_ARGUMENT, "%s holds another model than the one asked for",
+                           settings->checkpoint);
+    run->plan = *plan;
+    run->config = *trainer_config(run->trainer);
+    model_unref(model);
+    return status;
+}
+
+static enum status prepare(struct run *run, struct error *err)
+{
+    const struct settings *settings = run->settings;
+    enum status status = check_files(settings, err);
+    if (status == OK)
+        status = cli_open_dataset(settings->data_dir, settings->dataset, SPLIT_TRAIN, &run->train, err);
+    if (status == OK)
+        status = cli_open_dataset(settings->data_dir, settings->dataset, SPLIT_TEST, &run->test, err);
+    if (status == OK)
+        status = cli_start_engine(settings->threads, &run->team, err);
+    if (status == OK)
+        status = settings->resume
+                     ? resume(run, err)
+                     : trainer_create(&run->plan, &run->config, run->train, run->team, &run->trainer, err);
+    return status;
+}
+
+/* ---- Training ------------------------------------------------------------------------------------ */
+
+static void announce(struct run *run)
+{
+    char parameters[FORMAT_SIZE], images[FORMAT_SIZE];
+    struct train_progress place = trainer_progress(run->trainer);
+    int threads = thread_team_size(run->team);
+    progress_print(&run->progress, "%s parameters, %s images an epoch, %d thread%s, OpenBLAS core type %s",
+                   format_count((double)run->plan.parameters, parameters),
+                   format_count((double)place.images_total / place.epochs, images), threads,
+                   threads == 1 ? "" : "s", engine_core_type());
+}
+
+static void start_meter(struct run *run)
+{
+    struct train_progress place = trainer_progress(run->trainer);
+    int64_t an_epoch = place.images_total / place.epochs, used = (int64_t)dataset_count(run->train);
+    if (run->config.train_limit > 0 && run->config.train_limit < used)
+        used = run->config.train_limit;
+    struct meter_plan plan = {.epochs = place.epochs,
+                              .train_images = place.images_total,
+                              .validation_images = used - an_epoch,
+                              .test_images = (int64_t)dataset_count(run->test)};
+    run->started = clock_seconds();
+    run->progress = progress_begin(stderr, run->started);
+    meter_start(&run->meter, &plan, run->started, place.images, (int)(place.images / an_epoch));
+}
+
+static void show_step(struct run *run, enum trainer_event event)
+{
+    double now = clock_seconds();
+    struct train_progress place = trainer_progress(run->trainer);
+    if (event == TRAINER_STEP)
+        meter_step(&run->meter, now, place.images);
+    char label[48];
+    snprintf(label, sizeof label, "epoch %d/%d", place.epoch, place.epochs);
+    struct progress_state state = {label, (double)place.images / (double)place.images_total,
+                                   meter_rate(&run->meter), meter_eta(&run->meter, now)};
+    progress_show(&run->progress, &state, now);
+}
+
+static enum status end_epoch(struct run *run, struct error *err)
+{
+    struct epoch_metrics metrics = trainer_last_epoch(run->trainer);
+    char validation[80] = "";
+    if (!isnan(metrics.validation_accuracy))
+        snprintf(validation, sizeof validation, "  validation loss %.4f accuracy %.2f %%",
+                 metrics.validation_loss, 100 * metrics.validation_accuracy);
+    progress_print(&run->progress, "epoch %d/%d  loss %.4f accuracy %.2f %%%s  %.1f s", metrics.epoch,
+                   run->config.epochs, metrics.train_loss, 100 * metrics.train_accuracy, validation,
+                   metrics.seconds);
+    if (json_array_append_new(run->epochs, report_epoch_json(&metrics)) != 0)
+        return error_set(err, ERR_MEMORY, "no memory for the metrics");
+    enum status status =
+        run->settings->checkpoint ? trainer_save(run->trainer, run->settings->checkpoint, err) : OK;
+    meter_epoch(&run->meter, clock_seconds());
+    return status;
+}
+
+/* Keeps what there is, if asked to, and says how to go on. */
+static enum status interrupt(struct run *run, struct error *err)
+{
+    struct train_progress place = trainer_progress(run->trainer);
+    const char *file = run->settings->checkpoint;
+    progress_clear(&run->progress);
+    if (!file)
+        return error_set(err, ERR_IO,
+                         "interrupted in epoch %d of %d; --checkpoint FILE would have kept the run",
+                         place.epoch, place.epochs);
+    enum status status = trainer_save(run->trainer, file, err);
+    if (status != OK)
+        return status;
+    return error_set(err, ERR_IO,
+                     "interrupted in epoch %d of %d and kept in %s; the same command with --resume goes on",
+                     place.epoch, place.epochs, file);
+}
+
+static enum status train(struct run *run, struct error *err)
+{
+    start_meter(run);
+    announce(run);
+    for (;;) {
+        enum trainer_event event;
+        if (cli_interrupted())
+            return interrupt(run, err);
+        enum status status = trainer_advance(run->trainer, &event, err);
+        if (status == OK && event == TRAINER_EPOCH)
+            status = end_epoch(run, err);
+        if (status != OK || event == TRAINER_DONE) {
+            progress_clear(&run->progress);
+            return status;
+        }
+        show_step(run, event);
+    }
+}
+
+/* ---- The result ---------------------------------------------------------------------------------- */
+
+static enum status save(struct run *run, const char *digest, struct error *err)
+{
+    const struct settings *settings = run->settings;
+    char accuracy[32];
+    snprintf(accuracy, sizeof accuracy, "%.6g", run->evaluation.accuracy);
+    json_t *config = train_config_to_json(&run->config);
+    char *text = config ? json_dumps(config, JSON_COMPACT) : NULL;
+    json_t *metadata = text ? json_pack("{s:s, s:s, s:s, s:s, s:s}", "config", text, "dataset",
+                                        settings->dataset, "train_digest", dataset_digest(run->train),
+                                        "weights_digest", digest, "test_accuracy", accuracy)
+                            : NULL;
+    enum status status = metadata ? model_save(run->model, metadata, settings->output, err)
+                                  : error_set(err, ERR_MEMORY, "no memory for the model's metadata");
+    json_decref(metadata);
+    free(text);
+    json_decref(config);
+    if (status == OK && settings->checkpoint && unlink(settings->checkpoint) != 0 && errno != ENOENT)
+        status = error_set_errno(err, "%s: cannot remove it", settings->checkpoint);
+    return status;
+}
+
+static json_t *result_json(const struct run *run, const char *digest, double seconds)
+{
+    return json_pack("{s:o, s:s, s:o, s:{s:s, s:s, s:s}, s:o, s:O, s:o, s:f, s:i, s:s}", "file",
+                     report_text(run->settings->output), "sha256", digest, "model",
+                     report_plan_json(&run->plan), "dataset", "name", run->settings->dataset, "train_sha256",
+                     dataset_digest(run->train), "test_sha256", dataset_digest(run->test), "training",
+                     train_config_to_json(&run->config), "epochs", run->epochs, "evaluation",
+                     report_evaluation_json(&run->evaluation), "seconds", seconds, "threads",
+                     thread_team_size(run->team), "core_type", engine_core_type());
+}
+
+static int finish(struct run *run)
+{
+    struct error err;
+    char digest[65], duration[FORMAT_SIZE];
+    enum status status = trainer_snapshot(run->trainer, &run->model, &err);
+    if (status == OK)
+        status = cli_evaluate(run->model, run->test, run->team, &run->progress, &run->evaluation, &err);
+    if (status == OK) {
+        model_digest(run->model, digest);
+        status = save(run, digest, &err);
+    }
+    if (status != OK)
+        return cli_failed_with(options.command, &err);
+    double seconds = clock_seconds() - run->started;
+    if (run->settings->json)
+        return cli_print_json_take(options.command, result_json(run, digest, seconds));
+    printf("test accuracy  %.2f %%\ntest loss      %.4f\ntime           %s\nmodel          %s\nsha256        "
+           " %s\n",
+           100 * run->evaluation.accuracy, run->evaluation.loss, format_duration(seconds, duration),
+           run->settings->output, digest);
+    return EXIT_SUCCESS;
+}
+
+int cmd_train(int argc, char **argv)
+{
+    struct settings settings = default_settings();
+    int exit_code = options_parse(&options, argc, argv, &settings, NULL);
+    if (exit_code != OPTIONS_PARSED)
+        return exit_code;
+    if (settings.resume && !settings.checkpoint)
+        return options_wrong(&options, "--resume needs --checkpoint FILE");
+
+    struct run run = {.settings = &settings, .epochs = json_array()};
+    struct error err;
+    exit_code = config_of(&settings, &run.config);
+    if (exit_code == EXIT_SUCCESS)
+        exit_code = cli_read_plan(options.command, settings.preset, settings.model, &run.plan);
+    if (exit_code == EXIT_SUCCESS) {
+        cli_catch_interrupts();
+        enum status status = prepare(&run, &err);
+        if (status == OK)
+            status = train(&run, &err);
+        exit_code = status == OK ? finish(&run) : cli_failed_with(options.command, &err);
+    }
+    run_clear(&run);
+    return exit_code;
+}
