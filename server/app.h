@@ -6,15 +6,17 @@
 #define DIGITD_APP_H
 
 struct store;           /* the database */
+struct datasets;        /* what can be trained on */
 struct registry;        /* models, versions, aliases */
 struct predict_service; /* queue, workers and the models being served */
-struct jobs;            /* training jobs and their runner */
+struct jobs;            /* training jobs */
 
 struct app {
     const char *store_dir;  /* database, model files, checkpoints */
     const char *data_dir;   /* datasets, one folder each */
     const char *static_dir; /* the page's files while developing; NULL: the embedded ones */
     struct store *store;
+    struct datasets *datasets;
     struct registry *registry;
     struct predict_service *predictions;
     struct jobs *jobs;

@@ -75,13 +75,20 @@ static bool is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+bool datasets_has(const struct datasets *datasets, const char *name)
+{
+    char path[FILES_PATH_SIZE];
+    return name_is_valid(name) && files_path(path, NULL, "%s/%s", datasets->data_dir, name) == OK &&
+           is_folder(path);
+}
+
 static int has_valid_name(const struct dirent *entry)
 {
     return name_is_valid(entry->d_name);
 }
 
 enum status datasets_list(struct datasets *datasets, struct dataset_name **ret_names, size_t *ret_count,
-                          struct error *err)
+                          bool *ret_has_more, struct error *err)
 {
     struct dirent **found = NULL;
     int entries = scandir(datasets->data_dir, &found, has_valid_name, alphasort);
@@ -89,20 +96,24 @@ enum status datasets_list(struct datasets *datasets, struct dataset_name **ret_n
         return error_set_errno(err, "reading folder %s", datasets->data_dir);
 
     size_t count = 0;
-    struct dataset_name *names = calloc(DATASETS_LISTED_MAX, sizeof *names);
+    struct dataset_name names[DATASETS_LISTED_MAX + 1]; /* one more tells that there are more */
     for (int i = 0; i < entries; i++) {
-        char path[FILES_PATH_SIZE];
         const char *name = found[i]->d_name;
-        if (names && count < DATASETS_LISTED_MAX &&
-            files_path(path, NULL, "%s/%s", datasets->data_dir, name) == OK && is_folder(path))
+        if (count <= DATASETS_LISTED_MAX && datasets_has(datasets, name))
             memcpy(names[count++].text, name, strlen(name) + 1); /* valid names fit */
         free(found[i]);
     }
     free(found);
-    if (!names)
+
+    bool has_more = count > DATASETS_LISTED_MAX;
+    count -= has_more;
+    struct dataset_name *copy = malloc((count + 1) * sizeof *copy);
+    if (!copy)
         return error_set(err, ERR_MEMORY, "no memory for the list of datasets");
-    *ret_names = names;
+    memcpy(copy, names, count * sizeof *copy);
+    *ret_names = copy;
     *ret_count = count;
+    *ret_has_more = has_more;
     return OK;
 }
 
@@ -111,8 +122,9 @@ static enum status unknown_dataset(struct datasets *datasets, const char *name, 
 {
     struct dataset_name *names = NULL;
     size_t count = 0;
+    bool has_more;
     char known[200] = "none yet";
-    if (datasets_list(datasets, &names, &count, NULL) == OK) {
+    if (datasets_list(datasets, &names, &count, &has_more, NULL) == OK) {
         for (size_t i = 0, used = 0; i < count && used < sizeof known; i++)
             used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", names[i].text);
         free(names);
@@ -185,11 +197,11 @@ static enum status look_up(struct datasets *datasets, const char *name, enum spl
                            struct entry **ret_entry, struct error *err)
 {
     char folder[FILES_PATH_SIZE];
+    if (!datasets_has(datasets, name))
+        return unknown_dataset(datasets, name, err);
     enum status status = files_path(folder, err, "%s/%s", datasets->data_dir, name);
     if (status)
         return status;
-    if (!name_is_valid(name) || !is_folder(folder))
-        return unknown_dataset(datasets, name, err);
 
     struct stamp stamp = read_stamp(folder, split);
     struct entry *entry = find_entry(datasets, name, split, &stamp);

@@ -25,7 +25,10 @@ struct dataset_name {
 
 /* Names of the folders that may be datasets, sorted, at most DATASETS_LISTED_MAX. The caller frees the array. */
 MUST_CHECK enum status datasets_list(struct datasets *datasets, struct dataset_name **ret_names,
-                                     size_t *ret_count, struct error *err);
+                                     size_t *ret_count, bool *ret_has_more, struct error *err);
+
+/* Whether there is a folder of that name, whatever is in it. */
+bool datasets_has(const struct datasets *datasets, const char *name);
 
 struct split_info {
     size_t count;

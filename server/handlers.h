@@ -9,6 +9,23 @@ handler handle_livez;
 handler handle_readyz;
 handler handle_version;
 
+/* handle_jobs.c */
+handler handle_job_create;
+handler handle_job_list;
+handler handle_job_get;
+handler handle_job_cancel;
+handler handle_job_metrics;
+
+/* handle_models.c */
+handler handle_model_list;
+handler handle_model_get;
+handler handle_version_get;
+handler handle_weights_get;
+
+/* handle_datasets.c */
+handler handle_dataset_list;
+handler handle_dataset_get;
+
 /* handle_page.c */
 handler handle_asset;
 

@@ -243,8 +243,8 @@ static enum status start_next(struct jobs *jobs, struct job_record *ret_record, 
     }
     memcpy(jobs->live.id, job.id, sizeof job.id);
     jobs->live.order = JOB_GO_ON;
-    jobs->live.progress = (struct job_progress){
-        .phase = PHASE_LOADING, .epochs = 1, .images_per_second = NAN, .eta_seconds = NAN};
+    jobs->live.progress =
+        (struct job_progress){.phase = PHASE_LOADING, .images_per_second = NAN, .eta_seconds = NAN};
     loss_series_start(&jobs->live.series);
     *ret_record = job;
     return OK;

@@ -61,7 +61,7 @@ const char *job_phase_name(enum job_phase phase);
 
 struct job_progress {
     enum job_phase phase;
-    int epoch, epochs;                     /* the one under way, from 1; 0 while loading */
+    int epoch;                             /* the one under way, from 1; 0 while loading */
     int64_t step, steps;                   /* finished ones of this epoch; 0 of 0 while loading */
     double images_per_second, eta_seconds; /* NaN when it is too early to say */
 };

@@ -19,6 +19,8 @@
         "mode", "version", "alias", "job"                                                                    \
     }
 
+#define JOB_BODY_MAX (64 * KIB)
+
 /* The first match counts. */
 static const struct route routes[] = {
     {HTTP_GET, "/livez", handle_livez, .lane = LANE_EVENT},
@@ -29,6 +31,22 @@ static const struct route routes[] = {
      .media_types = PREDICT_TYPES, .query = PREDICT_QUERY},
     {HTTP_POST, "/api/v1/models/{model}/predict", handle_predict, .lane = LANE_EVENT,
      .body_max = PREDICT_BODY_MAX, .media_types = PREDICT_TYPES, .query = PREDICT_QUERY},
+
+    {HTTP_POST, "/api/v1/jobs", handle_job_create, .lane = LANE_WORKER, .body_max = JOB_BODY_MAX,
+     .media_types = {"application/json"}},
+    {HTTP_GET, "/api/v1/jobs", handle_job_list, .lane = LANE_WORKER, .query = {"status", "after", "limit"}},
+    {HTTP_GET, "/api/v1/jobs/{id}", handle_job_get, .lane = LANE_WORKER},
+    {HTTP_POST, "/api/v1/jobs/{id}/cancel", handle_job_cancel, .lane = LANE_WORKER},
+    {HTTP_GET, "/api/v1/jobs/{id}/metrics", handle_job_metrics, .lane = LANE_WORKER, .query = {"max_points"}},
+
+    {HTTP_GET, "/api/v1/models", handle_model_list, .lane = LANE_WORKER},
+    {HTTP_GET, "/api/v1/models/{model}", handle_model_get, .lane = LANE_WORKER},
+    {HTTP_GET, "/api/v1/models/{model}/versions/{version}", handle_version_get, .lane = LANE_WORKER},
+    {HTTP_GET, "/api/v1/models/{model}/versions/{version}/weights.safetensors", handle_weights_get,
+     .lane = LANE_WORKER},
+
+    {HTTP_GET, "/api/v1/datasets", handle_dataset_list, .lane = LANE_WORKER},
+    {HTTP_GET, "/api/v1/datasets/{name}", handle_dataset_get, .lane = LANE_WORKER},
 
     {HTTP_GET, "/", handle_asset, .lane = LANE_EVENT, .any_query = true},
     {HTTP_GET, "/*", handle_asset, .lane = LANE_EVENT, .any_query = true},

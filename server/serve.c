@@ -13,6 +13,7 @@
 #include "server/commands.h"
 #include "server/datasets.h"
 #include "server/http.h"
+#include "server/job_runner.h"
 #include "server/jobs.h"
 #include "server/log.h"
 #include "server/options.h"
@@ -127,7 +128,7 @@ static struct settings default_settings(void)
 /* Everything that runs; freed in the order of service_free. */
 struct service {
     struct app app;
-    struct datasets *datasets;
+    struct job_runner *runner;
     struct http_server *http;
 };
 
@@ -168,7 +169,7 @@ static enum status services_start(const struct settings *settings, struct servic
     if (status == OK)
         status = store_open(settings->store, &app->store, err);
     if (status == OK)
-        status = datasets_create(settings->data_dir, &service->datasets, err);
+        status = datasets_create(settings->data_dir, &app->datasets, err);
     if (status == OK)
         status = registry_create(app->store, &app->registry, err);
     if (status == OK)
@@ -176,9 +177,11 @@ static enum status services_start(const struct settings *settings, struct servic
     if (status == OK)
         status = registry_serve(app->registry, app->predictions, err);
     if (status == OK)
-        status = jobs_create(app->store, service->datasets, &jobs_config, &app->jobs, err);
+        status = jobs_create(app->store, app->datasets, &jobs_config, &app->jobs, err);
     if (status == OK && !settings->no_bootstrap)
         status = jobs_bootstrap(app->jobs, err);
+    if (status == OK)
+        status = job_runner_create(app, settings->threads, &service->runner, err);
     return status;
 }
 
@@ -211,10 +214,11 @@ static enum status http_start(const struct settings *settings, struct service *s
 static void service_free(struct service *service)
 {
     http_server_free(service->http);
+    job_runner_free(service->runner);
     jobs_free(service->app.jobs);
     predict_service_free(service->app.predictions);
     registry_free(service->app.registry);
-    datasets_free(service->datasets);
+    datasets_free(service->app.datasets);
     store_free(service->app.store);
 }
 

@@ -102,23 +102,18 @@ enum status store_version_read(struct store *store, const char *model, int versi
 }
 
 enum status store_version_list(struct store *store, const char *model, size_t limit,
-                               struct version_record **ret_records, size_t *ret_count, bool *ret_has_more,
-                               struct error *err)
+                               struct version_record **ret_records, size_t *ret_count, struct error *err)
 {
     void *records;
-    size_t count;
     sqlite3 *db = store_read_begin(store);
-    enum status status =
-        db_read_all(db, &version_kind,
-                    "SELECT " VERSION_COLUMNS " FROM versions WHERE model = ? ORDER BY version DESC LIMIT ?",
-                    DB_VALUES(db_text(model), db_integer((int64_t)limit + 1)), &records, &count, err);
+    enum status status = db_read_all(
+        db, &version_kind,
+        "SELECT " VERSION_COLUMNS " FROM versions WHERE model = ? ORDER BY version DESC LIMIT ?",
+        DB_VALUES(db_text(model), db_integer((int64_t)limit)), &records, ret_count, err);
     store_read_end(store);
-    if (status)
-        return status;
-    *ret_has_more = db_drop_extra(&version_kind, records, &count, limit);
-    *ret_records = records;
-    *ret_count = count;
-    return OK;
+    if (status == OK)
+        *ret_records = records;
+    return status;
 }
 
 enum status store_version_next(struct store *store, const char *model, int *ret_version, struct error *err)

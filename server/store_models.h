@@ -38,7 +38,7 @@ MUST_CHECK enum status store_version_read(struct store *store, const char *model
 /* The newest versions of `model`, at most `limit`, newest first. The caller clears each and frees the array. */
 MUST_CHECK enum status store_version_list(struct store *store, const char *model, size_t limit,
                                           struct version_record **ret_records, size_t *ret_count,
-                                          bool *ret_has_more, struct error *err);
+                                          struct error *err);
 
 /* The number that the next version of `model` gets, also when the model is new. */
 MUST_CHECK enum status store_version_next(struct store *store, const char *model, int *ret_version,

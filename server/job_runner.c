@@ -1,0 +1,370 @@
+#include "server/job_runner.h"
+
+#include "server/app.h"
+#include "server/clock.h"
+#include "server/datasets.h"
+#include "server/jobs.h"
+#include "server/log.h"
+#include "server/meter.h"
+#include "server/predict.h"
+#include "server/registry.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct job_runner {
+    const struct app *app;
+    struct thread_team *team;
+    pthread_t thread;
+    bool started;
+};
+
+/* One job, from jobs_take to jobs_release. */
+struct run {
+    const struct app *app;
+    struct thread_team *team;
+    const struct job_record *job;
+    struct job_request request;
+    struct dataset *train, *test;
+    struct trainer *trainer;
+    struct meter meter;
+    struct job_progress progress;
+    enum job_order order; /* the last one heard; anything but JOB_GO_ON ends the run */
+};
+
+/* ---- Reporting ------------------------------------------------------------------------------------- */
+
+static void report(struct run *run, enum job_phase phase)
+{
+    struct train_progress progress = trainer_progress(run->trainer);
+    run->progress = (struct job_progress){.phase = phase,
+                                          .epoch = progress.epoch,
+                                          .step = progress.step,
+                                          .steps = progress.steps,
+                                          .images_per_second = meter_rate(&run->meter),
+                                          .eta_seconds = meter_eta(&run->meter, clock_seconds())};
+    run->order = jobs_report(run->app->jobs, &run->progress);
+}
+
+/* Predictions can have the model in training; when that fails the training matters more. */
+static void offer_model(struct run *run, int epochs_done)
+{
+    struct model *model;
+    struct error err;
+    enum status status = trainer_snapshot(run->trainer, &model, &err);
+    if (status == OK) {
+        status = predict_publish_live(run->app->predictions, run->request.name, run->job->id, epochs_done,
+                                      model, &err);
+        model_unref(model);
+    }
+    if (status)
+        log_warning("job %s: its model is not offered to predictions: %s", run->job->id, err.message);
+}
+
+/* ---- Getting ready --------------------------------------------------------------------------------- */
+
+static enum status read_request(struct run *run, struct error *err)
+{
+    struct problems problems = {0};
+    json_error_t where;
+    json_t *config = json_loads(run->job->config, 0, &where);
+    if (!config)
+        return error_set(err, ERR_FORMAT, "the job's configuration cannot be read: %s", where.text);
+
+    /* The datasets come first: checking the request looks at them, too. */
+    const char *dataset = json_string_value(json_object_get(config, "dataset"));
+    enum status status =
+        datasets_open(run->app->datasets, dataset ? dataset : "", SPLIT_TRAIN, &run->train, err);
+    if (status == OK)
+        status = datasets_open(run->app->datasets, dataset, SPLIT_TEST, &run->test, err);
+    if (status == OK && jobs_check(run->app->jobs, config, &run->request, &problems))
+        status = problems_first(&problems, err);
+    json_decref(config);
+    return status;
+}
+
+/* From the last checkpoint if there is one, else from the beginning: both lead to the same weights. */
+static enum status make_trainer(struct run *run, struct error *err)
+{
+    char path[FILES_PATH_SIZE];
+    enum status status = jobs_checkpoint_path(run->app->jobs, run->job->id, path, err);
+    if (status)
+        return status;
+    status = trainer_load(path, run->train, run->team, &run->trainer, err);
+    if (status == ERR_FORMAT)
+        log_warning("job %s starts from the beginning: %s", run->job->id, err->message);
+    if (status == ERR_FORMAT || status == ERR_NOT_FOUND)
+        status = trainer_create(&run->request.plan, &run->request.training, run->train, run->team,
+                                &run->trainer, err);
+    return status;
+}
+
+static int epochs_done(const struct train_progress *progress)
+{
+    bool complete = progress->step == progress->steps && !progress->validating;
+    return complete ? progress->epoch : progress->epoch - 1;
+}
+
+static int64_t steps_done(const struct train_progress *progress)
+{
+    return (progress->epoch - 1) * progress->steps + progress->step;
+}
+
+static enum status get_ready(struct run *run, struct error *err)
+{
+    enum status status = read_request(run, err);
+    if (status == OK)
+        status = make_trainer(run, err);
+    if (status)
+        return status;
+
+    struct train_progress progress = trainer_progress(run->trainer);
+    int64_t limit = run->request.training.train_limit, count = (int64_t)dataset_count(run->train);
+    int64_t used = limit > 0 && limit < count ? limit : count;
+    struct meter_plan plan = {.epochs = progress.epochs,
+                              .train_images = progress.images_total,
+                              .validation_images = used - progress.images_total / progress.epochs,
+                              .test_images = (int64_t)dataset_count(run->test)};
+    meter_start(&run->meter, &plan, clock_seconds(), progress.images, epochs_done(&progress));
+    if (progress.images > 0)
+        log_info("job %s continues in epoch %d of %d", run->job->id, progress.epoch, progress.epochs);
+    if (epochs_done(&progress) > 0)
+        offer_model(run, epochs_done(&progress));
+    return jobs_continue(run->app->jobs, steps_done(&progress), err);
+}
+
+/* ---- Training -------------------------------------------------------------------------------------- */
+
+static enum status save_checkpoint(const struct run *run, struct error *err)
+{
+    char path[FILES_PATH_SIZE];
+    enum status status = jobs_checkpoint_path(run->app->jobs, run->job->id, path, err);
+    return status ? status : trainer_save(run->trainer, path, err);
+}
+
+static void on_step(struct run *run)
+{
+    struct train_progress progress = trainer_progress(run->trainer);
+    meter_step(&run->meter, clock_seconds(), progress.images);
+    jobs_step(run->app->jobs, steps_done(&progress), progress.step_loss);
+}
+
+/* Metrics before the checkpoint: a checkpoint is never ahead of what can be read about the run. */
+static enum status on_epoch(struct run *run, struct error *err)
+{
+    struct epoch_metrics metrics = trainer_last_epoch(run->trainer);
+    enum status status = jobs_epoch(run->app->jobs, &metrics, err);
+    if (status == OK)
+        status = save_checkpoint(run, err);
+    if (status)
+        return status;
+    offer_model(run, metrics.epoch);
+    meter_epoch(&run->meter, clock_seconds());
+    log_info("job %s: epoch %d of %d: loss %.4f, accuracy %.4f, validation %.4f, %.1f s", run->job->id,
+             metrics.epoch, run->request.training.epochs, metrics.train_loss, metrics.train_accuracy,
+             metrics.validation_accuracy, metrics.seconds);
+    return OK;
+}
+
+static enum status train(struct run *run, struct error *err)
+{
+    for (;;) {
+        enum trainer_event event;
+        report(run, trainer_progress(run->trainer).validating ? PHASE_VALIDATING : PHASE_TRAINING);
+        if (run->order != JOB_GO_ON)
+            return OK;
+        enum status status = trainer_advance(run->trainer, &event, err);
+        if (status == OK && event == TRAINER_STEP)
+            on_step(run);
+        if (status == OK && event == TRAINER_EPOCH)
+            status = on_epoch(run, err);
+        if (status || event == TRAINER_DONE)
+            return status;
+    }
+}
+
+/* ---- The end --------------------------------------------------------------------------------------- */
+
+static enum status evaluate(struct run *run, struct model *model, struct evaluation *ret_evaluation,
+                            struct error *err)
+{
+    struct evaluator *evaluator;
+    enum status status =
+        evaluator_create(model, run->test, 0, dataset_count(run->test), run->team, &evaluator, err);
+    if (status)
+        return status;
+    bool more = true;
+    while (more && run->order == JOB_GO_ON) {
+        more = evaluator_advance(evaluator);
+        meter_test(&run->meter, clock_seconds(), (int64_t)evaluator_result(evaluator).count);
+        report(run, PHASE_EVALUATING);
+    }
+    *ret_evaluation = evaluator_result(evaluator);
+    evaluator_free(evaluator);
+    return OK;
+}
+
+static enum status fill_version(const struct run *run, const struct evaluation *evaluation,
+                                struct version_record *ret_version, struct error *err)
+{
+    struct epoch_metrics *epochs;
+    size_t count;
+    enum status status = store_epochs_read(run->app->store, run->job->id, &epochs, &count, err);
+    if (status)
+        return status;
+    *ret_version =
+        (struct version_record){.config = run->job->config,
+                                .test_loss = evaluation->loss,
+                                .test_accuracy = evaluation->accuracy,
+                                .validation_loss = count ? epochs[count - 1].validation_loss : NAN,
+                                .validation_accuracy = count ? epochs[count - 1].validation_accuracy : NAN};
+    for (size_t i = 0; i < count; i++)
+        ret_version->training_seconds += epochs[i].seconds;
+    free(epochs);
+    snprintf(ret_version->model, sizeof ret_version->model, "%s", run->request.name);
+    snprintf(ret_version->job_id, sizeof ret_version->job_id, "%s", run->job->id);
+    snprintf(ret_version->train_digest, DIGEST_TEXT_SIZE, "%s", dataset_digest(run->train));
+    snprintf(ret_version->test_digest, DIGEST_TEXT_SIZE, "%s", dataset_digest(run->test));
+    return OK;
+}
+
+static enum status publish(struct run *run, struct model *model, const struct evaluation *evaluation,
+                           struct error *err)
+{
+    struct version_record version;
+    enum status status = fill_version(run, evaluation, &version, err);
+    if (status)
+        return status;
+    switch (registry_publish(run->app->registry, model, &version, run->request.promotion, err)) {
+    case JOB_CHANGED:
+        log_info("job %s: %s version %d, test accuracy %.4f", run->job->id, version.model, version.version,
+                 version.test_accuracy);
+        return OK;
+    case JOB_CHANGE_FAILED:
+        return err->code;
+    default: /* a client paused or cancelled it meanwhile */
+        report(run, PHASE_EVALUATING);
+        return OK;
+    }
+}
+
+static enum status evaluate_and_publish(struct run *run, struct error *err)
+{
+    struct model *model;
+    struct evaluation evaluation;
+    enum status status = trainer_snapshot(run->trainer, &model, err);
+    if (status)
+        return status;
+    status = evaluate(run, model, &evaluation, err);
+    if (status == OK && run->order == JOB_GO_ON)
+        status = publish(run, model, &evaluation, err);
+    model_unref(model);
+    return status;
+}
+
+/* What became of a job that failed, and what to do about it, by the engine's code. */
+static const struct {
+    const char *code, *advice;
+} failures[] = {
+    [OK] = {"internal", ""},
+    [ERR_ARGUMENT] = {"invalid", "Start a new job."},
+    [ERR_SHAPE] = {"invalid", "Start a new job with another network."},
+    [ERR_FORMAT] = {"bad_data", "Repair the file and start the job again."},
+    [ERR_NOT_FOUND] = {"dataset_missing", "Put the dataset back and start the job again."},
+    [ERR_IO] = {"io", "See that the disk has space and can be written to, and start the job again."},
+    [ERR_MEMORY] = {"out_of_memory", "Start it again with a smaller network or batch_size."},
+    [ERR_NO_INK] = {"internal", ""},
+    [ERR_DIVERGED] = {"diverged", ""},
+    [ERR_NUMERICS] = {"internal", ""},
+};
+
+static void fail(const struct run *run, const struct error *reason)
+{
+    char detail[512];
+    const char *advice = failures[reason->code].advice;
+    snprintf(detail, sizeof detail, "%s.%s%s", reason->message, *advice ? " " : "", advice);
+    log_error("job %s failed: %s", run->job->id, detail);
+    json_t *json = json_pack("{s:s, s:s}", "code", failures[reason->code].code, "detail", detail);
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    jobs_fail(run->app->jobs, text ? text : "{\"code\":\"out_of_memory\",\"detail\":\"no memory\"}");
+    free(text);
+    json_decref(json);
+}
+
+/* The job will go on later, from this very step. Without this checkpoint it does so from the last epoch's. */
+static void leave(const struct run *run)
+{
+    struct error err;
+    if (jobs_keep_losses(run->app->jobs, &err) || save_checkpoint(run, &err))
+        log_warning("job %s will go on from its last complete epoch: %s", run->job->id, err.message);
+}
+
+static void run_job(struct job_runner *runner, const struct job_record *job)
+{
+    struct run run = {.app = runner->app, .team = runner->team, .job = job};
+    struct error err;
+    log_info("job %s starts", job->id);
+    enum status status = get_ready(&run, &err);
+    if (status == OK)
+        status = train(&run, &err);
+    if (status == OK && run.order == JOB_GO_ON)
+        status = evaluate_and_publish(&run, &err);
+
+    if (status)
+        fail(&run, &err);
+    else if (run.order == JOB_PAUSE || run.order == JOB_STOP)
+        leave(&run);
+    predict_withdraw_live(runner->app->predictions, job->id);
+    trainer_free(run.trainer);
+    dataset_unref(run.train);
+    dataset_unref(run.test);
+    jobs_release(runner->app->jobs);
+}
+
+/* ---- The thread ------------------------------------------------------------------------------------ */
+
+static void *runner_main(void *argument)
+{
+    struct job_runner *runner = argument;
+    struct job_record job;
+    thread_lower_priority();
+    while (jobs_take(runner->app->jobs, &job)) {
+        run_job(runner, &job);
+        job_record_clear(&job);
+    }
+    return NULL;
+}
+
+enum status job_runner_create(const struct app *app, int threads, struct job_runner **ret_runner,
+                              struct error *err)
+{
+    struct job_runner *runner = calloc(1, sizeof *runner);
+    if (!runner)
+        return error_set(err, ERR_MEMORY, "no memory for the job runner");
+    runner->app = app;
+    enum status status = thread_team_create(threads, true, &runner->team, err);
+    if (status == OK && pthread_create(&runner->thread, NULL, runner_main, runner))
+        status = error_set(err, ERR_MEMORY, "the job runner's thread cannot be started");
+    if (status) {
+        job_runner_free(runner);
+        return status;
+    }
+    runner->started = true;
+    *ret_runner = runner;
+    return OK;
+}
+
+void job_runner_free(struct job_runner *runner)
+{
+    if (!runner)
+        return;
+    if (runner->started) {
+        jobs_stop(runner->app->jobs);
+        pthread_join(runner->thread, NULL);
+    }
+    thread_team_free(runner->team);
+    free(runner);
+}
