@@ -1,0 +1,303 @@
+/* Whole training runs: they learn, they repeat themselves to the bit, they go on where they were left. */
+#include "tests/engine/check.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SMALL                                                                                                \
+    "{\"layers\":[{\"type\":\"conv2d\",\"filters\":8,\"kernel_size\":3,\"padding\":\"same\"},"               \
+    "{\"type\":\"max_pool2d\",\"pool_size\":2},{\"type\":\"conv2d\",\"filters\":16,\"kernel_size\":3},"      \
+    "{\"type\":\"max_pool2d\",\"pool_size\":2},{\"type\":\"flatten\"},"                                      \
+    "{\"type\":\"dropout\",\"rate\":0.2},{\"type\":\"dense\",\"units\":24},"                                 \
+    "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}"
+
+enum { IMAGES = 230 };
+
+static struct train_config short_run(void)
+{
+    struct train_config config = train_config_default();
+    config.epochs = 2;
+    config.batch_size = 24;
+    config.validation_split = 0.2;
+    return config;
+}
+
+static struct trainer *new_trainer(const struct train_config *config, struct dataset *data,
+                                   struct thread_team *team)
+{
+    struct model_plan plan = plan_from_json(SMALL);
+    struct trainer *trainer = NULL;
+    struct error err = {0};
+    if (trainer_create(&plan, config, data, team, &trainer, &err) != OK)
+        fail_msg("%s", err.message);
+    return trainer;
+}
+
+static enum trainer_event advance(struct trainer *trainer)
+{
+    enum trainer_event event;
+    struct error err = {0};
+    if (trainer_advance(trainer, &event, &err) != OK)
+        fail_msg("%s", err.message);
+    return event;
+}
+
+static void digest_of(const struct trainer *trainer, char digest[65])
+{
+    struct model *model = NULL;
+    assert_int_equal(trainer_snapshot(trainer, &model, NULL), OK);
+    model_digest(model, digest);
+    model_unref(model);
+}
+
+static void run_to_the_end(struct trainer *trainer)
+{
+    while (advance(trainer) != TRAINER_DONE)
+        ;
+}
+
+static void a_run_learns_and_reports_each_epoch(void **state)
+{
+    (void)state;
+    struct thread_team *team = team_of(2);
+    struct dataset *data = bars_dataset(600);
+    struct train_config config = short_run();
+    config.epochs = 6;
+    config.learning_rate = 3e-3;
+    struct trainer *trainer = new_trainer(&config, data, team);
+    int epochs = 0;
+    int64_t steps = 0;
+    enum trainer_event event;
+    while ((event = advance(trainer)) != TRAINER_DONE) {
+        steps += event == TRAINER_STEP;
+        if (event != TRAINER_EPOCH)
+            continue;
+        struct epoch_metrics metrics = trainer_last_epoch(trainer);
+        assert_int_equal(metrics.epoch, ++epochs);
+        assert_true(metrics.train_loss > 0 && metrics.validation_loss > 0 && metrics.seconds > 0);
+    }
+    assert_int_equal(epochs, 6);
+    assert_int_equal(steps, 6 * 20); /* 480 images in batches of 24 */
+    assert_true(trainer_last_epoch(trainer).validation_accuracy > 0.95);
+    struct train_progress progress = trainer_progress(trainer);
+    assert_int_equal(progress.images, 6 * 480);
+    assert_int_equal(progress.images_total, 6 * 480);
+    assert_int_equal(progress.epoch, 6);
+    trainer_free(trainer);
+    dataset_unref(data);
+    thread_team_free(team);
+}
+
+static void the_number_of_threads_never_changes_the_weights(void **state)
+{
+    (void)state;
+    char first[65], digest[65];
+    struct dataset *data = bars_dataset(IMAGES);
+    for (int threads = 1; threads <= 4; threads++) {
+        struct thread_team *team = team_of(threads);
+        struct train_config config = short_run();
+        struct trainer *trainer = new_trainer(&config, data, team);
+        run_to_the_end(trainer);
+        digest_of(trainer, threads == 1 ? first : digest);
+        if (threads > 1)
+            assert_string_equal(digest, first);
+        trainer_free(trainer);
+        thread_team_free(team);
+    }
+    dataset_unref(data);
+}
+
+static void another_seed_gives_other_weights(void **state)
+{
+    (void)state;
+    char digests[2][65];
+    struct thread_team *team = team_of(1);
+    struct dataset *data = bars_dataset(IMAGES);
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        struct train_config config = short_run();
+        config.seed = seed;
+        struct trainer *trainer = new_trainer(&config, data, team);
+        digest_of(trainer, digests[seed - 1]);
+        trainer_free(trainer);
+    }
+    assert_string_not_equal(digests[0], digests[1]);
+    dataset_unref(data);
+    thread_team_free(team);
+}
+
+/* Interrupted after every single piece of work, and continued by another team from the file each time. */
+static void resume_gives_the_bytes_of_an_uninterrupted_run(void **state)
+{
+    (void)state;
+    char expected[65], digest[65], path[] = "/tmp/test_trainer_XXXXXX";
+    close(mkstemp(path));
+    struct dataset *data = bars_dataset(IMAGES);
+    struct thread_team *teams[] = {team_of(1), team_of(3)};
+    struct train_config config = short_run();
+    struct trainer *trainer = new_trainer(&config, data, teams[0]);
+    run_to_the_end(trainer);
+    digest_of(trainer, expected);
+    struct epoch_metrics last = trainer_last_epoch(trainer);
+    trainer_free(trainer);
+
+    trainer = new_trainer(&config, data, teams[0]);
+    struct epoch_metrics resumed_last = {0};
+    int pieces = 0;
+    for (enum trainer_event event; (event = advance(trainer)) != TRAINER_DONE; pieces++) {
+        if (event == TRAINER_EPOCH)
+            resumed_last = trainer_last_epoch(trainer);
+        struct error err = {0};
+        if (trainer_save(trainer, path, &err) != OK)
+            fail_msg("%s", err.message);
+        trainer_free(trainer);
+        trainer = NULL;
+        if (trainer_load(path, data, teams[pieces % 2], &trainer, &err) != OK)
+            fail_msg("%s", err.message);
+    }
+    digest_of(trainer, digest);
+    assert_string_equal(digest, expected);
+    assert_true(resumed_last.train_loss == last.train_loss);
+    assert_true(resumed_last.train_accuracy == last.train_accuracy);
+    assert_true(resumed_last.validation_loss == last.validation_loss);
+    assert_true(pieces >= 18);
+    trainer_free(trainer);
+    thread_team_free(teams[0]);
+    thread_team_free(teams[1]);
+    dataset_unref(data);
+    unlink(path);
+}
+
+static void a_checkpoint_of_another_dataset_is_refused(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_trainer_XXXXXX";
+    close(mkstemp(path));
+    struct thread_team *team = team_of(1);
+    struct dataset *data = bars_dataset(IMAGES), *other = bars_dataset(IMAGES + 1);
+    struct train_config config = short_run();
+    struct trainer *trainer = new_trainer(&config, data, team), *loaded = NULL;
+    struct error err;
+    assert_int_equal(trainer_save(trainer, path, NULL), OK);
+    assert_int_equal(trainer_load(path, other, team, &loaded, &err), ERR_ARGUMENT);
+    assert_non_null(strstr(err.message, "another dataset"));
+    assert_int_equal(trainer_load("/tmp/there/is/none", data, team, &loaded, &err), ERR_NOT_FOUND);
+    assert_null(loaded);
+    trainer_free(trainer);
+    dataset_unref(data);
+    dataset_unref(other);
+    thread_team_free(team);
+    unlink(path);
+}
+
+/* A network of so many linear layers that one large step makes its output overflow. */
+static struct model_plan explosive_plan(void)
+{
+    char json[4096] = "{\"layers\":[{\"type\":\"flatten\"},";
+    for (int i = 0; i < 20; i++)
+        strcat(json, "{\"type\":\"dense\",\"units\":64,\"activation\":\"linear\"},");
+    strcat(json, "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}");
+    return plan_from_json(json);
+}
+
+static void divergence_stops_the_run_and_keeps_the_last_finite_weights(void **state)
+{
+    (void)state;
+    struct thread_team *team = team_of(2);
+    struct dataset *data = bars_dataset(IMAGES);
+    struct train_config config = short_run();
+    config.learning_rate = 10;
+    struct model_plan plan = explosive_plan();
+    struct trainer *trainer = NULL;
+    assert_int_equal(trainer_create(&plan, &config, data, team, &trainer, NULL), OK);
+    enum trainer_event event = TRAINER_STEP;
+    enum status status = OK;
+    struct error err = {0};
+    char before[65] = "", after[65];
+    while (status == OK && event != TRAINER_DONE) {
+        digest_of(trainer, before);
+        status = trainer_advance(trainer, &event, &err);
+    }
+    assert_int_equal(status, ERR_DIVERGED);
+    assert_non_null(strstr(err.message, "lower learning rate"));
+    digest_of(trainer, after);
+    assert_string_equal(after, before);
+    trainer_free(trainer);
+    dataset_unref(data);
+    thread_team_free(team);
+}
+
+static void a_run_without_images_or_with_a_wrong_config_is_refused(void **state)
+{
+    (void)state;
+    struct thread_team *team = team_of(1);
+    struct dataset *data = bars_dataset(1);
+    struct model_plan plan = plan_from_json(SMALL);
+    struct train_config config = short_run();
+    struct trainer *trainer = NULL;
+    struct error err = {0};
+    config.epochs = 0;
+    assert_int_equal(trainer_create(&plan, &config, data, team, &trainer, &err), ERR_ARGUMENT);
+    assert_string_equal(err.pointer, "/epochs");
+    struct dataset *none = NULL;
+    uint8_t nothing = 0;
+    config = short_run();
+    if (dataset_create(&nothing, &nothing, 0, &none, &err) == OK) {
+        assert_int_equal(trainer_create(&plan, &config, none, team, &trainer, &err), ERR_ARGUMENT);
+        assert_non_null(strstr(err.message, "no image is left"));
+    }
+    assert_null(trainer);
+    dataset_unref(none);
+    dataset_unref(data);
+    thread_team_free(team);
+}
+
+static void a_run_without_validation_says_so(void **state)
+{
+    (void)state;
+    struct thread_team *team = team_of(1);
+    struct dataset *data = bars_dataset(50);
+    struct train_config config = short_run();
+    config.validation_split = 0;
+    config.epochs = 1;
+    config.train_limit = 30;
+    struct trainer *trainer = new_trainer(&config, data, team);
+    assert_int_equal(trainer_progress(trainer).images_total, 30);
+    assert_int_equal(advance(trainer), TRAINER_STEP);
+    assert_int_equal(advance(trainer), TRAINER_EPOCH);
+    assert_int_equal(advance(trainer), TRAINER_DONE);
+    assert_true(isnan(trainer_last_epoch(trainer).validation_loss));
+    trainer_free(trainer);
+    dataset_unref(data);
+    thread_team_free(team);
+}
+
+static void the_estimate_of_memory_grows_with_what_it_is_for(void **state)
+{
+    (void)state;
+    struct model_plan small = plan_from_json("{\"preset\":\"small\"}"),
+                      large = plan_from_json("{\"preset\":\"large\"}");
+    struct train_config config = train_config_default(), wide = config;
+    wide.batch_size = 256;
+    assert_true(trainer_memory(&small, &config, 1) > small.parameters * 3 * sizeof(float));
+    assert_true(trainer_memory(&large, &config, 1) > trainer_memory(&small, &config, 1));
+    assert_true(trainer_memory(&small, &wide, 1) > trainer_memory(&small, &config, 1));
+    assert_true(trainer_memory(&small, &config, 4) > trainer_memory(&small, &config, 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_learns_and_reports_each_epoch),
+        cmocka_unit_test(the_number_of_threads_never_changes_the_weights),
+        cmocka_unit_test(another_seed_gives_other_weights),
+        cmocka_unit_test(resume_gives_the_bytes_of_an_uninterrupted_run),
+        cmocka_unit_test(a_checkpoint_of_another_dataset_is_refused),
+        cmocka_unit_test(divergence_stops_the_run_and_keeps_the_last_finite_weights),
+        cmocka_unit_test(a_run_without_images_or_with_a_wrong_config_is_refused),
+        cmocka_unit_test(a_run_without_validation_says_so),
+        cmocka_unit_test(the_estimate_of_memory_grows_with_what_it_is_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
