@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "server/acceptor.h"
 #include "server/clock.h"
 #include "server/http_private.h"
 #include "server/log.h"
@@ -206,30 +206,55 @@ static void on_log(void *context, const char *format, va_list arguments)
 
 /* ---- The server --------------------------------------------------------------------------------------- */
 
-static enum status daemon_start(struct http_server *server, const struct http_config *config,
-                                struct error *err)
+/* Each daemon is one thread with an epoll set of its own; the limits are shared out among them. */
+static struct MHD_Daemon *daemon_start(struct http_server *server, const struct http_config *config)
 {
-    struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, config->threads, NULL},
-                                    {MHD_OPTION_END, 0, NULL}};
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    if (strchr(server->socket.address, ':'))
-        flags |= MHD_USE_IPv6;
-    server->daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,                                          //
-                         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,                                          //
-                         MHD_OPTION_LISTEN_SOCKET, server->socket.fd,                                       //
-                         MHD_OPTION_ARRAY, config->threads > 1 ? pool : pool + 1,                           //
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,                             //
-                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->connections_max,                    //
-                         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)config->connections_per_address_max, //
-                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_seconds,                     //
-                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,                               //
-                         MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,                              //
-                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,                                 //
-                         MHD_OPTION_END);
-    if (server->daemon)
-        return OK;
-    return error_set(err, ERR_IO, "cannot start the HTTP server on %s", server->socket.url);
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET |
+                     MHD_USE_ERROR_LOG;
+    unsigned threads = (unsigned)config->threads;
+    unsigned connections = ((unsigned)config->connections_max + threads - 1) / threads;
+    unsigned per_address = ((unsigned)config->connections_per_address_max + threads - 1) / threads;
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,                      //
+                            MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,                      //
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,         //
+                            MHD_OPTION_CONNECTION_LIMIT, connections,                      //
+                            MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address,               //
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_seconds, //
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,           //
+                            MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,          //
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,             //
+                            MHD_OPTION_END);
+}
+
+static enum status daemons_start(struct http_server *server, const struct http_config *config,
+                                 struct error *err)
+{
+    for (; server->daemon_count < config->threads; server->daemon_count++) {
+        struct MHD_Daemon *daemon = daemon_start(server, config);
+        if (!daemon)
+            return error_set(err, ERR_MEMORY, "cannot start %d HTTP threads", config->threads);
+        server->daemons[server->daemon_count] = daemon;
+    }
+    return OK;
+}
+
+/* Connections go to the event threads in turn. */
+static void give_connection(void *context, int fd, const struct sockaddr *address, socklen_t size)
+{
+    struct http_server *server = context;
+    struct MHD_Daemon *daemon = server->daemons[server->next_daemon];
+    server->next_daemon = (server->next_daemon + 1) % server->daemon_count;
+    if (MHD_add_connection(daemon, fd, address, size) != MHD_YES)
+        log_debug("a connection was refused: too many, or no memory");
+}
+
+/* The acceptor takes the listening socket. */
+static enum status accept_start(struct http_server *server, struct error *err)
+{
+    enum status status = acceptor_create(server->socket.fd, give_connection, server, &server->acceptor, err);
+    if (status == OK)
+        server->socket.fd = -1;
+    return status;
 }
 
 static enum status server_open(struct http_server *server, const struct http_config *config,
@@ -253,7 +278,9 @@ static enum status server_open(struct http_server *server, const struct http_con
     if (status == OK)
         status = workers_create(config->workers, WORKER_QUEUE_MAX, &server->workers, err);
     if (status == OK)
-        status = daemon_start(server, config, err);
+        status = daemons_start(server, config, err);
+    if (status == OK)
+        status = accept_start(server, err);
     return status;
 }
 
@@ -283,19 +310,6 @@ enum status http_server_create(const struct http_config *config, struct app *app
 const char *http_server_url(const struct http_server *server)
 {
     return server->socket.url;
-}
-
-/* Connections that the kernel has accepted for us, but libmicrohttpd has not yet, are still served. */
-static void accept_the_waiting(struct http_server *server)
-{
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    int fd;
-    while ((fd = accept4(server->socket.fd, (struct sockaddr *)&address, &size,
-                         SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-        MHD_add_connection(server->daemon, fd, (struct sockaddr *)&address, size);
-        size = sizeof address;
-    }
 }
 
 static struct timespec time_in(int64_t ms)
@@ -332,29 +346,30 @@ size_t http_server_drain(struct http_server *server, int seconds)
     pthread_mutex_lock(&server->mutex);
     server->draining = true;
     pthread_mutex_unlock(&server->mutex);
-    MHD_quiesce_daemon(server->daemon);
-    accept_the_waiting(server);
+    acceptor_stop(server->acceptor);
+    server->acceptor = NULL;
     return wait_for_quiet(server, seconds);
 }
 
 /* libmicrohttpd aborts when it is stopped while a connection is suspended: no request is handled from here on,
  * and those that are get their end. */
-static void daemon_stop(struct http_server *server)
+static void daemons_stop(struct http_server *server)
 {
     pthread_mutex_lock(&server->mutex);
     server->stopping = true;
     while (server->handling)
         pthread_cond_wait(&server->eased, &server->mutex);
     pthread_mutex_unlock(&server->mutex);
-    MHD_stop_daemon(server->daemon);
+    for (int i = 0; i < server->daemon_count; i++)
+        MHD_stop_daemon(server->daemons[i]);
 }
 
 void http_server_free(struct http_server *server)
 {
     if (!server)
         return;
-    if (server->daemon)
-        daemon_stop(server);
+    acceptor_stop(server->acceptor);
+    daemons_stop(server);
     workers_free(server->workers);
     deadlines_free(server->deadlines);
     guard_free(server->guard);

@@ -74,12 +74,14 @@ void request_move_to_worker(struct request *request, handler *handle);
 
 /* ---- The server ------------------------------------------------------------------------------------ */
 
+#define HTTP_THREADS_MAX 64
+
 struct http_config {
     const char *listen;             /* "127.0.0.1:8080", "[::1]:0"; port 0 takes a free one */
     const char *const *allow_hosts; /* accepted in Host besides loopback's names and the listen address */
     size_t allow_host_count;
     bool beyond_loopback; /* may listen on an address that others can reach */
-    int threads;          /* event threads, 1..64 */
+    int threads;          /* event threads, 1..HTTP_THREADS_MAX */
     int workers;          /* threads of LANE_WORKER, 1..64 */
     int connections_max, connections_per_address_max;
     int idle_seconds, header_seconds, body_seconds, reply_seconds; /* deadlines, 1..86400 */

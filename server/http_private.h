@@ -14,13 +14,18 @@
 #include "server/routes.h"
 #include "server/workers.h"
 
+struct acceptor;
+
 struct http_server {
     struct app *app;
-    struct MHD_Daemon *daemon;
     struct guard *guard;
     struct deadlines *deadlines;
     struct workers *workers;
     struct listen_socket socket;
+    struct acceptor *acceptor; /* NULL: none, or stopped */
+    int daemon_count;          /* each is one event thread */
+    struct MHD_Daemon *daemons[HTTP_THREADS_MAX];
+    int next_daemon; /* that gets a connection; the acceptor's own */
     size_t body_memory_max;
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t eased;  /* a counter became 0 */

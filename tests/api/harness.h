@@ -1,0 +1,96 @@
+/* A digitd process for a test program, and requests to it by libcurl or by plain sockets.
+ *
+ * The program under test is $DIGITD_BINARY, or build/digitd. It serves an empty store of its own on a free port of
+ * 127.0.0.1 and ends with the test program, whatever happens to that. Failures here fail the running test. */
+#ifndef DIGITD_TESTS_HARNESS_H
+#define DIGITD_TESTS_HARNESS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+/* ---- The server ------------------------------------------------------------------------------------- */
+
+struct server;
+
+/* Starts `digitd serve` with these arguments besides --listen, --store, --data-dir and --no-bootstrap; NULL at the
+ * end, or NULL. Returns when it says that it is ready. */
+struct server *server_start(const char *const *arguments);
+
+/* SIGTERM; returns the exit code. */
+int server_end(struct server *server);
+
+/* The same, expects exit code 0, and frees everything. NULL is allowed. */
+void server_stop(struct server *server);
+
+const char *server_url(const struct server *server);
+int server_pid(const struct server *server);
+bool server_is_alive(const struct server *server);
+
+/* Resident memory in KiB. */
+long server_memory(const struct server *server);
+
+/* What the server has logged so far, to stderr; for main when a test has failed. */
+void server_print_log(const struct server *server);
+
+/* ---- Requests ----------------------------------------------------------------------------------------- */
+
+struct call {
+    const char *method; /* NULL: GET, or POST with a body */
+    const char *path;
+    const char *media_type;
+    const void *body;
+    size_t size;            /* 0: strlen(body) */
+    const char *headers[4]; /* "Name: value" */
+};
+
+struct response {
+    long status;
+    char *headers; /* as received */
+    char *body;    /* ends in NUL */
+    size_t size;
+    json_t *json; /* NULL when the body is none */
+};
+
+/* The response is freed by the next call of send_call. */
+const struct response *send_call(const struct server *server, const struct call *call);
+
+/* GET */
+const struct response *get(const struct server *server, const char *path);
+
+/* POST of JSON */
+const struct response *post_json(const struct server *server, const char *path, const char *json);
+
+/* POST of a form with the part `field`. */
+const struct response *post_form(const struct server *server, const char *path, const char *field,
+                                 const void *data, size_t size);
+
+/* Value of a header; NULL when absent. Valid until the next call of it. */
+const char *response_header(const struct response *response, const char *name);
+
+/* A value inside the body by JSON pointer without escapes, "/model/name"; fails the test when absent. */
+const json_t *json_at(const struct response *response, const char *pointer);
+
+/* The response is problem+json of this status and slug, and some entry of `errors` has this pointer (or parameter);
+ * NULL: there need be none. */
+void assert_problem(const struct response *response, long status, const char *slug, const char *pointer);
+
+/* ---- Plain sockets ------------------------------------------------------------------------------------ */
+
+int raw_connect(const struct server *server);
+void raw_send(int fd, const void *bytes, size_t size);
+
+/* Reads until the server closes, at most `size` - 1 bytes; ends them with NUL. */
+size_t raw_read_all(int fd, char *text, size_t size);
+
+/* Sends bytes and returns all that comes back until the server closes; valid until the next call of it. */
+const char *raw_exchange(const struct server *server, const char *bytes);
+
+#endif
