@@ -139,10 +139,10 @@ describe('the description', () => {
     }
   });
 
-  test('an unknown query parameter is refused as declared', async () => {
-    for (const one of operations().filter(({ path }) => path !== '/')) {
+  test('an unknown query parameter is refused where that is declared, and only there', async () => {
+    for (const one of operations()) {
       const reply = await ask(one, known, { ...exampleBodies(one)[0], query: '?nonsense=1' });
-      assert.equal(conforms(one, reply), 400, reply.what);
+      assert.equal(conforms(one, reply), '400' in one.operation.responses ? 400 : 200, reply.what);
     }
   });
 
