@@ -278,11 +278,11 @@ void input_query_choice(const struct request *request, const char *name, const c
                         struct problems *problems)
 {
     const char *text = request_query(request, name);
-    int index = text ? index_of_name(names, text) : *value;
-    if (index >= 0) {
+    int index = text ? index_of_name(names, text) : -1;
+    if (index >= 0)
         *value = index;
+    if (!text || index >= 0)
         return;
-    }
     char pointer[32], choices[160];
     snprintf(pointer, sizeof pointer, "?%s", name);
     join_names(names, choices, sizeof choices);
