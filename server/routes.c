@@ -8,8 +8,8 @@
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
 
-/* A picture of 1024x1024 in 16-bit RGBA that does not compress, and a form around it. */
-#define PREDICT_BODY_MAX (9 * MIB)
+/* A picture of 1024x1024 in RGBA that does not compress fills it. */
+#define PREDICT_BODY_MAX (4 * MIB)
 #define PREDICT_TYPES                                                                                        \
     {                                                                                                        \
         "image/png", "application/json", "multipart/form-data"                                               \

@@ -20,7 +20,7 @@
 
 struct server {
     pid_t pid;
-    bool ended;
+    bool told, ended; /* to end; that it has */
     int exit_code;
     char folder[256];
     char url[96];
@@ -97,11 +97,18 @@ struct server *server_start(const char *const *arguments)
     return server;
 }
 
+void server_tell_to_end(struct server *server)
+{
+    if (!server->told)
+        kill(server->pid, SIGTERM);
+    server->told = true;
+}
+
 int server_end(struct server *server)
 {
     int status;
     if (!server->ended) {
-        kill(server->pid, SIGTERM);
+        server_tell_to_end(server);
         assert_int_equal(waitpid(server->pid, &status, 0), server->pid);
         server->ended = true;
         server->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -165,6 +172,17 @@ void server_print_log(const struct server *server)
         print_error("digitd: %s", line);
     if (file)
         fclose(file);
+}
+
+int run_with_server(const char *group, const struct CMUnitTest *tests, size_t count,
+                    const char *const *arguments, struct server **server)
+{
+    *server = server_start(arguments);
+    int failed = _cmocka_run_group_tests(group, tests, count, NULL, NULL);
+    if (failed)
+        server_print_log(*server);
+    server_stop(*server);
+    return failed;
 }
 
 /* ---- Requests ----------------------------------------------------------------------------------------- */

@@ -24,7 +24,10 @@ struct server;
  * end, or NULL. Returns when it says that it is ready. */
 struct server *server_start(const char *const *arguments);
 
-/* SIGTERM; returns the exit code. */
+/* Sends SIGTERM, once: a second one would end it at once. */
+void server_tell_to_end(struct server *server);
+
+/* Tells it to end unless it was told, and waits; returns the exit code. */
 int server_end(struct server *server);
 
 /* The same, expects exit code 0, and frees everything. NULL is allowed. */
@@ -37,8 +40,13 @@ bool server_is_alive(const struct server *server);
 /* Resident memory in KiB. */
 long server_memory(const struct server *server);
 
-/* What the server has logged so far, to stderr; for main when a test has failed. */
+/* What the server has logged so far, to stderr. */
 void server_print_log(const struct server *server);
+
+/* For main: runs the tests against one server, which they find in `server`, and prints its log if one fails.
+ * Returns how many failed. */
+int run_with_server(const char *group, const struct CMUnitTest *tests, size_t count,
+                    const char *const *arguments, struct server **server);
 
 /* ---- Requests ----------------------------------------------------------------------------------------- */
 
