@@ -208,23 +208,62 @@ static char *make_result(const struct version_record *version, bool promoted)
     return text;
 }
 
-static enum job_change commit(struct registry *registry, const struct version_record *version, bool promote,
-                              struct error *err)
+/* A version on its way into production. */
+struct hand_over {
+    struct registry *registry;
+    struct model *model;
+    const struct version_record *version;
+    bool promote, served;
+};
+
+/* Predictions change over before anyone can read that the job is done: who has read it gets the new version. */
+static void serve_before_commit(void *context)
 {
-    char *result = make_result(version, promote);
+    struct hand_over *hand_over = context;
+    const struct version_record *version = hand_over->version;
+    struct error err;
+    if (!hand_over->promote || !hand_over->registry->predictions)
+        return;
+    hand_over->served = predict_publish_production(hand_over->registry->predictions, version->model,
+                                                   version->version, hand_over->model, &err) == OK;
+    if (!hand_over->served)
+        log_error("model %s version %d is not served until a restart: %s", version->model, version->version,
+                  err.message);
+}
+
+/* The commit failed after predictions had changed over. */
+static void serve_what_was(struct registry *registry, const char *name)
+{
+    struct model_record model = {.production = 0};
+    struct error err;
+    if (store_model_read(registry->store, name, &model, &err) == OK && model.production)
+        err.code = serve_one(registry, &model, &err);
+    else
+        err.code = predict_publish_production(registry->predictions, name, 0, NULL, &err);
+    if (err.code)
+        log_error("model %s: predictions cannot go back to what is in production: %s", name, err.message);
+}
+
+static enum job_change commit(struct hand_over *hand_over, struct error *err)
+{
+    const struct version_record *version = hand_over->version;
+    struct registry *registry = hand_over->registry;
+    char *result = make_result(version, hand_over->promote);
     if (!result) {
         error_set(err, ERR_MEMORY, "no memory for a job's result");
         return JOB_CHANGE_FAILED;
     }
-    enum job_change change =
-        store_job_succeed(registry->store, version->job_id, result, version, promote, err);
+    enum job_change change = store_job_succeed(registry->store, version->job_id, result, version,
+                                               hand_over->promote, serve_before_commit, hand_over, err);
     free(result);
+    if (change != JOB_CHANGED && hand_over->served)
+        serve_what_was(registry, version->model);
     return change;
 }
 
 /* With the mutex held. */
 static enum job_change publish(struct registry *registry, struct model *model, struct version_record *version,
-                               enum promotion promotion, bool *ret_promoted, struct error *err)
+                               enum promotion promotion, struct error *err)
 {
     char path[FILES_PATH_SIZE];
     snprintf(version->core_type, sizeof version->core_type, "%s", engine_core_type());
@@ -232,16 +271,14 @@ static enum job_change publish(struct registry *registry, struct model *model, s
     version->parameters = (int64_t)model_plan_of(model)->parameters;
     model_digest(model, version->weights_digest);
 
-    bool promote;
+    struct hand_over hand_over = {.registry = registry, .model = model, .version = version};
     if (store_version_next(registry->store, version->model, &version->version, err) ||
         registry_path(registry, version->model, version->version, path, err) ||
-        decide_promotion(registry, version, promotion, &promote, err) ||
+        decide_promotion(registry, version, promotion, &hand_over.promote, err) ||
         write_file(registry, model, version, path, err))
         return JOB_CHANGE_FAILED;
-    enum job_change change = commit(registry, version, promote, err);
-    if (change == JOB_CHANGED)
-        *ret_promoted = promote;
-    else
+    enum job_change change = commit(&hand_over, err);
+    if (change != JOB_CHANGED)
         unlink(path);
     return change;
 }
@@ -249,14 +286,8 @@ static enum job_change publish(struct registry *registry, struct model *model, s
 enum job_change registry_publish(struct registry *registry, struct model *model,
                                  struct version_record *version, enum promotion promotion, struct error *err)
 {
-    bool promoted = false;
-    struct error reason;
     pthread_mutex_lock(&registry->publish_mutex);
-    enum job_change change = publish(registry, model, version, promotion, &promoted, err);
-    if (promoted && registry->predictions &&
-        predict_publish_production(registry->predictions, version->model, version->version, model, &reason))
-        log_error("model %s version %d is in production, but not served until a restart: %s", version->model,
-                  version->version, reason.message);
+    enum job_change change = publish(registry, model, version, promotion, err);
     pthread_mutex_unlock(&registry->publish_mutex);
     return change;
 }

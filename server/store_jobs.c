@@ -242,7 +242,8 @@ enum job_change store_job_change(struct store *store, const char *id, enum job_s
 }
 
 enum job_change store_job_succeed(struct store *store, const char *id, const char *result,
-                                  const struct version_record *version, bool promote, struct error *err)
+                                  const struct version_record *version, bool promote,
+                                  void (*before_commit)(void *context), void *context, struct error *err)
 {
     sqlite3 *db;
     if (store_begin(store, &db, err))
@@ -252,6 +253,8 @@ enum job_change store_job_succeed(struct store *store, const char *id, const cha
     enum status status = outcome == JOB_CHANGE_FAILED ? ERR_IO : OK;
     if (outcome == JOB_CHANGED)
         status = store_version_insert(db, version, promote, err);
+    if (outcome == JOB_CHANGED && status == OK)
+        before_commit(context);
     return store_end(store, status, err) ? JOB_CHANGE_FAILED : outcome;
 }
 

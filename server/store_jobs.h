@@ -79,9 +79,11 @@ enum job_change {
 MUST_CHECK enum job_change store_job_change(struct store *store, const char *id, enum job_state to,
                                             const char *error, enum job_state *ret_from, struct error *err);
 
-/* In one transaction: the job succeeds, `version` is registered and, with `promote`, put into production. */
+/* In one transaction: the job succeeds, `version` is registered and, with `promote`, put into production. Right
+ * before all of it becomes visible `before_commit` is called, unless the job may not succeed any more. */
 MUST_CHECK enum job_change store_job_succeed(struct store *store, const char *id, const char *result,
                                              const struct version_record *version, bool promote,
+                                             void (*before_commit)(void *context), void *context,
                                              struct error *err);
 
 /* ---- Series ---------------------------------------------------------------------------------------- */

@@ -364,15 +364,23 @@ static struct version_record example_version(const char *model, int version, cha
     return record;
 }
 
+static void count_call(void *context)
+{
+    ++*(int *)context;
+}
+
 static void succeed_with(const char *model, int version, bool promote)
 {
     char id[JOB_ID_LENGTH + 1], config[] = "{\"dataset\":\"mnist\"}";
     insert_job("{}", id);
     change_job(id, JOB_RUNNING);
+    int calls = 0;
     struct version_record record = example_version(model, version, config);
     struct error err;
-    assert_int_equal(store_job_succeed(store, id, "{\"test_accuracy\":0.99}", &record, promote, &err),
-                     JOB_CHANGED);
+    assert_int_equal(
+        store_job_succeed(store, id, "{\"test_accuracy\":0.99}", &record, promote, count_call, &calls, &err),
+        JOB_CHANGED);
+    assert_int_equal(calls, 1);
     assert_int_equal(state_of(id), JOB_SUCCEEDED);
 }
 
@@ -423,10 +431,13 @@ static void a_cancelled_job_registers_nothing(void **state)
     insert_job("{}", id);
     change_job(id, JOB_RUNNING);
     change_job(id, JOB_CANCELLED);
+    int calls = 0;
     struct version_record record = example_version("digits", 1, config);
     struct model_record model;
     struct error err;
-    assert_int_equal(store_job_succeed(store, id, "{}", &record, true, &err), JOB_REFUSED);
+    assert_int_equal(store_job_succeed(store, id, "{}", &record, true, count_call, &calls, &err),
+                     JOB_REFUSED);
+    assert_int_equal(calls, 0);
     assert_int_equal(store_model_read(store, "digits", &model, &err), ERR_NOT_FOUND);
 }
 
@@ -437,9 +448,12 @@ static void a_version_that_cannot_be_kept_leaves_the_job_running(void **state)
     char id[JOB_ID_LENGTH + 1], config[] = "{}";
     insert_job("{}", id);
     change_job(id, JOB_RUNNING);
+    int calls = 0;
     struct version_record record = example_version("digits", 1, config); /* the number is taken */
     struct error err;
-    assert_int_equal(store_job_succeed(store, id, "{}", &record, true, &err), JOB_CHANGE_FAILED);
+    assert_int_equal(store_job_succeed(store, id, "{}", &record, true, count_call, &calls, &err),
+                     JOB_CHANGE_FAILED);
+    assert_int_equal(calls, 0);
     assert_non_null(strstr(err.message, "versions"));
     assert_int_equal(state_of(id), JOB_RUNNING);
 }

@@ -1,0 +1,313 @@
+/* Versions, their files, and what is in production. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "server/predict.h"
+#include "server/registry.h"
+#include "tests/server/scratch.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct store *store;
+static struct registry *registry;
+static struct predict_service *predictions;
+
+static void start(void)
+{
+    const struct predict_config config = {.workers = 1, .batch_max = 8, .queue_max = 8};
+    struct error err;
+    if (store_open(scratch_path("store"), &store, &err) || registry_create(store, &registry, &err) ||
+        predict_service_create(&config, &predictions, &err) || registry_serve(registry, predictions, &err))
+        fail_msg("%s", err.message);
+}
+
+static void stop(void)
+{
+    predict_service_free(predictions);
+    registry_free(registry);
+    store_free(store);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    scratch_make();
+    start();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    stop();
+    scratch_remove();
+    return 0;
+}
+
+static int start_engine(void **state)
+{
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    return engine_init(NULL) == OK ? 0 : -1;
+}
+
+static struct model *make_model(uint64_t seed)
+{
+    const struct model_spec spec = {
+        2, {{.kind = LAYER_FLATTEN}, {.kind = LAYER_DENSE, .units = 10, .activation = ACTIVATION_SOFTMAX}}};
+    struct model_plan plan;
+    struct problems problems = {0};
+    struct model *model;
+    assert_int_equal(model_plan_create(&spec, "", &plan, &problems), OK);
+    assert_int_equal(model_create(&plan, seed, &model, NULL), OK);
+    return model;
+}
+
+static void run_job(char id[JOB_ID_LENGTH + 1])
+{
+    const struct job_insert insert = {.config = "{}", .queue_limit = 100};
+    enum job_state from;
+    assert_int_equal(store_job_insert(store, &insert, id, NULL), JOB_INSERTED);
+    assert_int_equal(store_job_change(store, id, JOB_RUNNING, NULL, &from, NULL), JOB_CHANGED);
+}
+
+static enum job_change publish_for(const char *job, const char *name, double accuracy,
+                                   enum promotion promotion, struct version_record *ret_version)
+{
+    char config[] = "{}";
+    struct model *model = make_model((uint64_t)(accuracy * 1000));
+    struct error err = {0};
+    *ret_version = (struct version_record){.config = config,
+                                           .train_digest = "train",
+                                           .test_digest = "test",
+                                           .test_loss = 0.1,
+                                           .test_accuracy = accuracy,
+                                           .validation_loss = NAN,
+                                           .validation_accuracy = NAN,
+                                           .training_seconds = 1};
+    snprintf(ret_version->model, sizeof ret_version->model, "%s", name);
+    snprintf(ret_version->job_id, sizeof ret_version->job_id, "%s", job);
+    enum job_change change = registry_publish(registry, model, ret_version, promotion, &err);
+    model_unref(model);
+    if (change == JOB_CHANGE_FAILED)
+        print_message("%s\n", err.message);
+    return change;
+}
+
+static int publish(const char *name, double accuracy, enum promotion promotion)
+{
+    char id[JOB_ID_LENGTH + 1];
+    struct version_record version;
+    run_job(id);
+    assert_int_equal(publish_for(id, name, accuracy, promotion, &version), JOB_CHANGED);
+    return version.version;
+}
+
+/* The version in production by the store, which is also what predictions use. */
+static int production(const char *name)
+{
+    struct model_record model = {.production = 0};
+    assert_int_equal(store_model_read(store, name, &model, NULL), OK);
+    struct served_model *served = predict_model_default(predictions, name);
+    assert_int_equal(served ? served->version : 0, model.production);
+    served_model_unref(served);
+    return model.production;
+}
+
+static void versions_count_up_for_each_model(void **state)
+{
+    (void)state;
+    assert_int_equal(publish("a", 0.5, PROMOTION_NEVER), 1);
+    assert_int_equal(publish("b", 0.5, PROMOTION_NEVER), 1);
+    assert_int_equal(publish("a", 0.5, PROMOTION_NEVER), 2);
+    assert_true(scratch_exists("store/models/a/1.safetensors"));
+    assert_true(scratch_exists("store/models/a/2.safetensors"));
+    assert_true(scratch_exists("store/models/b/1.safetensors"));
+}
+
+static void a_version_is_loaded_as_it_was_published(void **state)
+{
+    (void)state;
+    char id[JOB_ID_LENGTH + 1], digest[65], file_digest[DIGEST_TEXT_SIZE];
+    struct version_record version;
+    struct model *model;
+    int64_t bytes;
+    run_job(id);
+    assert_int_equal(publish_for(id, "a", 0.5, PROMOTION_NEVER, &version), JOB_CHANGED);
+    assert_int_equal(registry_load(registry, "a", 1, &model, NULL), OK);
+    model_digest(model, digest);
+    assert_string_equal(digest, version.weights_digest);
+    assert_int_equal(version.parameters, 7850);
+    assert_int_equal(model_plan_of(model)->parameters, 7850);
+    model_unref(model);
+
+    const char *path = scratch_path("store/models/a/1.safetensors");
+    assert_int_equal(digest_file(path, file_digest, &bytes, NULL), OK);
+    assert_string_equal(file_digest, version.file_digest);
+    assert_int_equal(bytes, version.file_bytes);
+    assert_int_equal(registry_load(registry, "a", 2, &model, NULL), ERR_NOT_FOUND);
+}
+
+static void promotion_follows_the_policy(void **state)
+{
+    (void)state;
+    publish("a", 0.9, PROMOTION_NEVER);
+    assert_int_equal(production("a"), 0);
+    publish("a", 0.8, PROMOTION_IF_BETTER); /* nothing is there yet */
+    assert_int_equal(production("a"), 2);
+    publish("a", 0.7, PROMOTION_IF_BETTER);
+    assert_int_equal(production("a"), 2);
+    publish("a", 0.8, PROMOTION_IF_BETTER); /* as good is not better */
+    assert_int_equal(production("a"), 2);
+    publish("a", 0.85, PROMOTION_IF_BETTER);
+    assert_int_equal(production("a"), 5);
+    publish("a", 0.1, PROMOTION_ALWAYS);
+    assert_int_equal(production("a"), 6);
+    publish("a", 0.99, PROMOTION_NEVER);
+    assert_int_equal(production("a"), 6);
+}
+
+static void accuracy_on_another_test_set_is_not_better(void **state)
+{
+    (void)state;
+    char id[JOB_ID_LENGTH + 1], config[] = "{}";
+    publish("a", 0.5, PROMOTION_ALWAYS);
+    run_job(id);
+    struct model *model = make_model(1);
+    struct version_record version = {
+        .model = "a", .config = config, .test_digest = "another", .test_accuracy = 0.99};
+    snprintf(version.job_id, sizeof version.job_id, "%s", id);
+    assert_int_equal(registry_publish(registry, model, &version, PROMOTION_IF_BETTER, NULL), JOB_CHANGED);
+    model_unref(model);
+    assert_int_equal(production("a"), 1);
+}
+
+static void production_is_served_again_after_a_restart(void **state)
+{
+    (void)state;
+    publish("a", 0.5, PROMOTION_ALWAYS);
+    publish("a", 0.6, PROMOTION_ALWAYS);
+    publish("b", 0.5, PROMOTION_NEVER);
+    stop();
+    start();
+    assert_int_equal(production("a"), 2);
+    assert_int_equal(production("b"), 0);
+}
+
+static void a_lost_file_costs_that_model_only(void **state)
+{
+    (void)state;
+    publish("a", 0.5, PROMOTION_ALWAYS);
+    publish("b", 0.5, PROMOTION_ALWAYS);
+    stop();
+    assert_int_equal(unlink(scratch_path("store/models/a/1.safetensors")), 0);
+    start();
+    assert_null(predict_model_default(predictions, "a"));
+    assert_int_equal(production("b"), 1);
+}
+
+static void a_stopped_job_leaves_no_version_and_no_file(void **state)
+{
+    (void)state;
+    char id[JOB_ID_LENGTH + 1];
+    struct version_record version;
+    enum job_state from;
+    run_job(id);
+    assert_int_equal(store_job_change(store, id, JOB_CANCELLED, NULL, &from, NULL), JOB_CHANGED);
+    assert_int_equal(publish_for(id, "a", 0.5, PROMOTION_ALWAYS, &version), JOB_REFUSED);
+    assert_false(scratch_exists("store/models/a/1.safetensors"));
+    assert_null(predict_model_default(predictions, "a"));
+    assert_int_equal(publish("a", 0.5, PROMOTION_NEVER), 1);
+}
+
+static void a_file_that_cannot_be_written_fails_the_publication(void **state)
+{
+    (void)state;
+    char id[JOB_ID_LENGTH + 1];
+    struct version_record version;
+    run_job(id);
+    scratch_write("store/models/a", "not a folder", 12);
+    assert_int_equal(publish_for(id, "a", 0.5, PROMOTION_ALWAYS, &version), JOB_CHANGE_FAILED);
+    assert_int_equal(unlink(scratch_path("store/models/a")), 0);
+    assert_int_equal(publish_for(id, "a", 0.5, PROMOTION_ALWAYS, &version), JOB_CHANGED);
+}
+
+/* The database's log cannot grow, so that the very commit fails. */
+static void publish_on_a_full_disk(const char *name)
+{
+    char id[JOB_ID_LENGTH + 1];
+    struct version_record version;
+    struct rlimit unlimited, limited;
+    struct stat log;
+    run_job(id);
+    assert_int_equal(stat(scratch_path("store/digitd.db-wal"), &log), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    limited = unlimited;
+    limited.rlim_cur = (rlim_t)log.st_size;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limited), 0);
+    enum job_change change = publish_for(id, name, 0.9, PROMOTION_ALWAYS, &version);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    assert_int_equal(change, JOB_CHANGE_FAILED);
+    assert_true(version.file_bytes > 0); /* it got as far as that */
+}
+
+static void a_failed_commit_leaves_in_production_what_was(void **state)
+{
+    (void)state;
+    publish("a", 0.5, PROMOTION_ALWAYS);
+    publish_on_a_full_disk("a");
+    assert_int_equal(production("a"), 1);
+    assert_false(scratch_exists("store/models/a/2.safetensors"));
+    publish_on_a_full_disk("b");
+    assert_null(predict_model_default(predictions, "b"));
+    assert_int_equal(publish("a", 0.6, PROMOTION_ALWAYS), 2);
+    assert_int_equal(production("a"), 2);
+}
+
+static void orphans_are_swept_at_start(void **state)
+{
+    (void)state;
+    static const char *const orphans[] = {"store/models/a/2.safetensors",
+                                          "store/models/a/1.safetensors.AbCdEf.tmp",
+                                          "store/models/a/01x.safetensors", "store/models/a/notes.txt"};
+    publish("a", 0.5, PROMOTION_ALWAYS);
+    for (size_t i = 0; i < sizeof orphans / sizeof *orphans; i++)
+        scratch_write(orphans[i], "x", 1);
+    mkdir(scratch_path("store/models/b"), 0777);
+    scratch_write("store/models/b/1.safetensors", "x", 1);
+    stop();
+    start();
+    for (size_t i = 0; i < sizeof orphans / sizeof *orphans; i++)
+        assert_false(scratch_exists(orphans[i]));
+    assert_false(scratch_exists("store/models/b/1.safetensors"));
+    assert_true(scratch_exists("store/models/a/1.safetensors"));
+    assert_int_equal(production("a"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(versions_count_up_for_each_model, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_version_is_loaded_as_it_was_published, setup, teardown),
+        cmocka_unit_test_setup_teardown(promotion_follows_the_policy, setup, teardown),
+        cmocka_unit_test_setup_teardown(accuracy_on_another_test_set_is_not_better, setup, teardown),
+        cmocka_unit_test_setup_teardown(production_is_served_again_after_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_file_costs_that_model_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stopped_job_leaves_no_version_and_no_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_that_cannot_be_written_fails_the_publication, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failed_commit_leaves_in_production_what_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(orphans_are_swept_at_start, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("registry", tests, start_engine, NULL);
+}
