@@ -18,7 +18,7 @@ static size_t smaller(size_t a, size_t b)
 /* Optimal string alignment distance (Damerau 1964, without edits inside a swapped pair). */
 static size_t edit_distance(const char *a, const char *b)
 {
-    size_t rows[3][LONGEST_NAME + 1];
+    size_t rows[3][LONGEST_NAME + 1]; /* the present one and the two above it */
     size_t a_length = strlen(a), b_length = strlen(b);
     for (size_t j = 0; j <= b_length; j++)
         rows[0][j] = j;
@@ -37,7 +37,7 @@ static size_t edit_distance(const char *a, const char *b)
 void nearest_offer(struct nearest *nearest, const char *name)
 {
     size_t length = strlen(name), wanted = strlen(nearest->wanted), distance;
-    if (length > LONGEST_NAME || wanted > LONGEST_NAME || wanted == 0)
+    if (length > LONGEST_NAME || wanted == 0)
         return;
     if (strncmp(name, nearest->wanted, wanted) == 0)
         distance = 0;

@@ -18,8 +18,10 @@ static char *out, *err;
 int program_folder_make(void **state)
 {
     (void)state;
-    const char *name = getenv("DIGITD_BINARY"), *temporary = getenv("TMPDIR");
-    assert_non_null(realpath(name ? name : "build/digitd", binary));
+    const char *given = getenv("DIGITD_BINARY"), *temporary = getenv("TMPDIR");
+    const char *name = given ? given : "build/digitd";
+    if (!realpath(name, binary))
+        fail_msg("no program at %s; DIGITD_BINARY says where it is", name);
     snprintf(folder, sizeof folder, "%s/digitd-cli.XXXXXX", temporary ? temporary : "/tmp");
     assert_non_null(mkdtemp(folder));
     return 0;
@@ -91,7 +93,7 @@ static char **make_environment(const char *variable)
     for (size_t i = 0; i < count; i++)
         if (strncmp(environ[i], "DIGITD_", strlen("DIGITD_")) != 0)
             environment[kept++] = environ[i];
-    environment[kept] = (char *)(uintptr_t)variable;
+    environment[kept] = (char *)variable;
     return environment;
 }
 

@@ -212,6 +212,8 @@ static void dense_needs_flatten_and_image_layers_must_precede_it(void **state)
     (void)state;
     struct problems problems = problems_of(SPEC(CONV(4, 3, PADDING_SAME), OUTPUT), ERR_SHAPE);
     assert_only_problem(&problems, "/model/layers/1/type", "flatten must come before it");
+    problems = problems_of(SPEC(DENSE(20), DENSE(20), OUTPUT), ERR_SHAPE);
+    assert_only_problem(&problems, "/model/layers/0/type", "flatten must come before it");
     problems = problems_of(SPEC(FLATTEN, CONV(4, 1, PADDING_SAME), POOL(2), FLATTEN, OUTPUT), ERR_SHAPE);
     assert_int_equal(problems.count, 3);
     assert_problem(&problems, "/model/layers/1/type", "conv2d: its input is flattened already");

@@ -163,7 +163,7 @@ static void problems_beyond_those_kept_are_counted(void **state)
     (void)state;
     json_t *json = json_object();
     for (int i = 0; i < 40; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "field_%d", i);
         json_object_set_new(json, name, json_null());
     }

@@ -38,6 +38,7 @@ static void other_words_are_not(void **state)
 {
     (void)state;
     assert_null(suggestion("fish"));
+    assert_null(suggestion("brawl")); /* three changes of five letters are too many */
     assert_null(suggestion("training-job"));
     assert_null(suggestion(""));
 }

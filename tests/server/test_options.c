@@ -15,7 +15,8 @@ struct settings {
     bool verbose;
     int threads;
     int64_t limit;
-    double rate;
+    double rate, angle;
+    int level;
     size_t memory;
     const char *folder;
     enum colour colour;
@@ -30,6 +31,8 @@ static const struct option_spec specs[] = {
     {"threads", OPTION_INT, AT(threads), "N", .help = "Threads to use", .min = 1, .max = 256},
     {"limit", OPTION_INT64, AT(limit), "N", .help = "How many"},
     {"learning-rate", OPTION_DOUBLE, AT(rate), "X", .help = "Step size", .min = 0, .max = 10},
+    {"angle", OPTION_DOUBLE, AT(angle), "X", .help = "Any number"},
+    {"level", OPTION_INT, AT(level), "N", .help = "Any whole number"},
     {"memory", OPTION_BYTES, AT(memory), "BYTES", .help = "Most memory to take"},
     {"folder", OPTION_STRING, AT(folder), "DIR", .help = "Where files lie"},
     {"colour", OPTION_CHOICE, AT(colour), "NAME", .help = "What to paint with", .choices = colours},
@@ -184,6 +187,8 @@ static void wrong_values_are_named_with_what_is_allowed(void **state)
     assert_wrong("--limit 99999999999999999999",
                  "--limit: expected a whole number, found \"99999999999999999999\"");
     assert_wrong("--learning-rate nan", "--learning-rate: expected a number from 0 to 10, found \"nan\"");
+    assert_wrong("--angle inf", "--angle: expected a number, found \"inf\"");
+    assert_wrong("--level 4294967297", "--level: expected a whole number, found \"4294967297\"");
     assert_wrong("--learning-rate inf", "--learning-rate: expected a number from 0 to 10, found \"inf\"");
     assert_wrong("--learning-rate 11", "--learning-rate: expected a number from 0 to 10, found \"11\"");
     assert_wrong("--folder=", "--folder: expected some text, found \"\"");
@@ -285,6 +290,8 @@ static void help_lists_every_option_with_its_default(void **state)
                         "  --threads N        Threads to use (default 4)\n"
                         "  --limit N          How many\n"
                         "  --learning-rate X  Step size (default 0.5)\n"
+                        "  --angle X          Any number\n"
+                        "  --level N          Any whole number\n"
                         "  --memory BYTES     Most memory to take (default 64M)\n"
                         "  --folder DIR       Where files lie (default data)\n"
                         "  --colour NAME      What to paint with (default red)\n"
