@@ -366,6 +366,8 @@ static void draw_segment(uint8_t grid[GRID_SIDE][GRID_SIDE], struct vertex a, st
         add_disc(&covered, a.x, y - a.y, radius);
         add_disc(&covered, b.x, y - b.y, radius);
         add_band(&covered, a, b, y, radius);
+        if (covered.from > covered.to)
+            continue; /* the row lies beyond the pen's edge */
         /* A sample counts by its centre, at +0.5. */
         int from = (int)fmax(0, ceil(covered.from - 0.5));
         int to = (int)fmin(GRID_SIDE - 1, floor(covered.to - 0.5));
