@@ -35,6 +35,8 @@ static void brackets_in_strings_do_not_count(void **state)
     (void)state;
     struct error err;
     assert_int_equal(parse("[\"\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"]", &err), OK);
+    assert_int_equal(parse("[\"\\\\\",[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", &err), ERR_FORMAT);
+    assert_non_null(strstr(err.message, "nested"));
 }
 
 static void what_is_no_json_is_refused_with_its_place(void **state)
