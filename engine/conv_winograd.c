@@ -43,7 +43,7 @@ static size_t block_tiles(const struct conv_shape *shape)
 /* Floats of a matrix [in_pitch][out_pitch] for each point. */
 static size_t points_size(const struct conv_shape *shape)
 {
-    return WINOGRAD_POINTS * shape->in_pitch * shape->out_pitch;
+    return WINOGRAD_POINTS * winograd_stride(shape->in_pitch, shape->out_pitch);
 }
 
 /* ---- Kernels ---- */
@@ -94,7 +94,8 @@ static size_t winograd_workspace(const struct conv_shape *shape, size_t images, 
     struct winograd_shape tiles = tiling(shape);
     size_t block = block_tiles(shape), all = tile_count(&tiles, images);
     size_t count = block < all ? block : all;
-    size_t floats = WINOGRAD_POINTS * count * (shape->in_pitch + shape->out_pitch);
+    size_t floats = WINOGRAD_POINTS *
+                    (winograd_stride(count, shape->in_pitch) + winograd_stride(count, shape->out_pitch));
     return training ? floats + points_size(shape) : floats;
 }
 
@@ -105,14 +106,15 @@ static void winograd_forward(const struct conv_context *context, size_t images, 
     const struct kernels *kernels = context->kernels;
     struct winograd_shape tiles = tiling(shape);
     size_t all = tile_count(&tiles, images), block = block_tiles(shape);
-    size_t in = shape->in_pitch, out = shape->out_pitch;
+    size_t in = shape->in_pitch, out = shape->out_pitch, u_stride = winograd_stride(in, out);
     for (size_t first = 0; first < all; first += block) {
         struct tile_range range = {.first = first, .count = all - first < block ? all - first : block};
-        float *v = context->workspace, *m = v + WINOGRAD_POINTS * range.count * in;
+        size_t v_stride = winograd_stride(range.count, in), m_stride = winograd_stride(range.count, out);
+        float *v = context->workspace, *m = v + WINOGRAD_POINTS * v_stride;
         kernels->winograd_input(&tiles, range, x, v);
         for (size_t p = 0; p < WINOGRAD_POINTS; p++)
-            kernels->product(range.count, out, (size_t)shape->channels, v + p * range.count * in, in, 1,
-                             context->prepared + p * in * out, out, m + p * range.count * out, out, false);
+            kernels->product(range.count, out, (size_t)shape->channels, v + p * v_stride, in, 1,
+                             context->prepared + p * u_stride, out, m + p * m_stride, out, false);
         kernels->winograd_output(&tiles, range, m, bias, activation, y);
     }
 }
@@ -126,18 +128,20 @@ static void block_backward(const struct conv_context *context, const struct wino
     const struct conv_shape *shape = context->shape;
     const struct kernels *kernels = context->kernels;
     size_t in = shape->in_pitch, out = shape->out_pitch, count = range.count;
-    float *v = du + points_size(shape), *dm = v + WINOGRAD_POINTS * count * in;
+    size_t u_stride = winograd_stride(in, out), v_stride = winograd_stride(count, in);
+    size_t m_stride = winograd_stride(count, out);
+    float *v = du + points_size(shape), *dm = v + WINOGRAD_POINTS * v_stride;
     kernels->winograd_input(tiles, range, x, v);
     kernels->winograd_output_gradient(tiles, range, dy, dm);
     for (size_t p = 0; p < WINOGRAD_POINTS; p++)
-        kernels->product((size_t)shape->channels, out, count, v + p * count * in, 1, in, dm + p * count * out,
-                         out, du + p * in * out, out, !first_block);
+        kernels->product((size_t)shape->channels, out, count, v + p * v_stride, 1, in, dm + p * m_stride, out,
+                         du + p * u_stride, out, !first_block);
     if (!dx)
         return;
     const float *ut = context->prepared + points_size(shape);
     for (size_t p = 0; p < WINOGRAD_POINTS; p++) /* dv takes the place of v */
-        kernels->product(count, in, (size_t)shape->filters, dm + p * count * out, out, 1, ut + p * in * out,
-                         in, v + p * count * in, in, false);
+        kernels->product(count, in, (size_t)shape->filters, dm + p * m_stride, out, 1, ut + p * u_stride, in,
+                         v + p * v_stride, in, false);
     kernels->winograd_input_gradient(tiles, range, v, dx);
 }
 

@@ -231,9 +231,8 @@ static void average_into_box(const uint8_t *ink, int stride, const struct ink_bo
     }
 }
 
-/* Whether a 28x28 picture is as MNIST's are: light ink on black, no longer than 20 pixels, placed by its centre of
- * mass. */
-static bool is_normalised(const uint8_t *ink, int background)
+/* Whether the ink of a 28x28 picture is as MNIST's is: about 20 pixels long, and placed by its centre of mass. */
+static bool is_normalised(const uint8_t *ink)
 {
     struct ink_box box = find_box(ink, IMAGE_SIDE, IMAGE_SIDE, 0);
     int width = box.right - box.left, height = box.bottom - box.top;
@@ -247,8 +246,8 @@ static bool is_normalised(const uint8_t *ink, int background)
             sum_y += level * (y + 0.5);
         }
     double x = sum_x / sum, y = sum_y / sum;
-    return background == 0 && side >= BOX_SIDE - 2 && side <= BOX_SIDE && x > CENTRE - 1 && x <= CENTRE &&
-           y > CENTRE - 1 && y <= CENTRE;
+    return side >= BOX_SIDE - 2 && side <= BOX_SIDE && x > CENTRE - 1 && x <= CENTRE && y > CENTRE - 1 &&
+           y <= CENTRE;
 }
 
 static enum status normalise(const uint8_t *ink, int width, int height, int strongest,
@@ -292,7 +291,7 @@ enum status drawing_from_pixels(const uint8_t *rgba, int width, int height, enum
     int strongest = extract_ink(&picture, background, ink);
     enum status status = OK;
     bool small = width == IMAGE_SIDE && height == IMAGE_SIDE;
-    if (mode == DRAWING_AUTO && small && strongest >= CONTRAST_MIN && is_normalised(ink, background))
+    if (mode == DRAWING_AUTO && small && strongest >= CONTRAST_MIN && is_normalised(ink))
         memcpy(ret_image, ink, IMAGE_PIXELS);
     else
         status = normalise(ink, width, height, strongest, ret_image, err);

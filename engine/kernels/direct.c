@@ -4,121 +4,148 @@
 #include "engine/kernels/isa.h"
 #include "engine/kernels/vector.h"
 
-/* Vectors of filters that stay in registers while a window is summed. */
-#define GROUP 4
+#define MAX_SIDE 7
 
-INLINE void forward_group(const struct conv_shape *shape, size_t vectors, enum activation activation,
-                          const float *x, const float *kernel, const float *bias, float *y)
+/* The image with its border of zeros, so that no window has to look where it lies. */
+struct padded {
+    const float *pixels;
+    size_t row; /* floats from one row to the next */
+    float copy[(IMAGE_SIDE + MAX_SIDE - 1) * (IMAGE_SIDE + MAX_SIDE - 1)];
+};
+
+INLINE void pad(const struct conv_shape *shape, const float *x, struct padded *padded)
 {
-    size_t pitch = shape->out_pitch;
-    int side = shape->kernel_size;
-    for (int row = 0; row < shape->out_height; row++) {
-        for (int column = 0; column < shape->out_width; column++) {
-            vec sum[GROUP];
-            for (size_t j = 0; j < vectors; j++)
-                sum[j] = vec_load(bias + j * LANES);
-            for (int i = 0; i < side; i++) {
-                int from = row + i - shape->pad;
-                if (from < 0 || from >= shape->height)
-                    continue;
-                for (int p = 0; p < side; p++) {
-                    int at = column + p - shape->pad;
-                    if (at < 0 || at >= shape->width)
-                        continue;
-                    float pixel = x[from * shape->width + at];
-                    const float *weights = kernel + (size_t)(i * side + p) * pitch;
-                    for (size_t j = 0; j < vectors; j++)
-                        sum[j] += pixel * vec_load(weights + j * LANES);
-                }
-            }
-            float *out = y + (size_t)(row * shape->out_width + column) * pitch;
-            for (size_t j = 0; j < vectors; j++)
-                vec_store(out + j * LANES, activate(activation, sum[j]));
+    size_t width = (size_t)shape->width, before = (size_t)shape->pad;
+    if (before == 0 && shape->out_width + shape->kernel_size - 1 == shape->width) {
+        padded->pixels = x;
+        padded->row = width;
+        return;
+    }
+    size_t rows = (size_t)(shape->out_height + shape->kernel_size - 1);
+    padded->row = (size_t)(shape->out_width + shape->kernel_size - 1);
+    padded->pixels = padded->copy;
+    memset(padded->copy, 0, rows * padded->row * sizeof *padded->copy);
+    for (size_t i = 0; i < (size_t)shape->height; i++)
+        memcpy(padded->copy + (before + i) * padded->row + before, x + i * width, width * sizeof *x);
+}
+
+/* ---- Forward ---- */
+
+/* Neighbouring outputs that share each load of a weight, and vectors of filters kept in registers. */
+#define COLUMNS 4
+#define GROUP   2
+
+INLINE void forward_block(size_t side, size_t columns, size_t vectors, enum activation activation,
+                          const float *x, size_t row, const float *kernel, const float *bias, size_t pitch,
+                          float *y)
+{
+    vec sum[COLUMNS][GROUP];
+    for (size_t p = 0; p < columns; p++)
+        for (size_t j = 0; j < vectors; j++)
+            sum[p][j] = vec_load(bias + j * LANES);
+    for (size_t tap = 0; tap < side * side; tap++) {
+        const float *pixels = x + tap / side * row + tap % side, *weights = kernel + tap * pitch;
+        for (size_t j = 0; j < vectors; j++) {
+            vec weight = vec_load(weights + j * LANES);
+            for (size_t p = 0; p < columns; p++)
+                sum[p][j] += pixels[p] * weight;
         }
+    }
+    for (size_t p = 0; p < columns; p++)
+        for (size_t j = 0; j < vectors; j++)
+            vec_store(y + p * pitch + j * LANES, activate(activation, sum[p][j]));
+}
+
+INLINE void forward_group(size_t side, size_t vectors, enum activation activation,
+                          const struct conv_shape *shape, const struct padded *padded, const float *kernel,
+                          const float *bias, float *y)
+{
+    size_t pitch = shape->out_pitch, width = (size_t)shape->out_width;
+    for (size_t i = 0; i < (size_t)shape->out_height; i++) {
+        const float *x = padded->pixels + i * padded->row;
+        size_t column = 0;
+        for (; column + COLUMNS <= width; column += COLUMNS, y += COLUMNS * pitch)
+            forward_block(side, COLUMNS, vectors, activation, x + column, padded->row, kernel, bias, pitch,
+                          y);
+        for (; column < width; column++, y += pitch)
+            forward_block(side, 1, vectors, activation, x + column, padded->row, kernel, bias, pitch, y);
     }
 }
 
-INLINE void forward_as(const struct conv_shape *shape, enum activation activation, const float *x,
-                       const float *kernel, const float *bias, float *y)
+INLINE void forward_as(enum activation activation, const struct conv_shape *shape,
+                       const struct padded *padded, const float *kernel, const float *bias, float *y)
 {
-    size_t k = 0;
-    for (; k + GROUP * LANES <= shape->out_pitch; k += GROUP * LANES)
-        forward_group(shape, GROUP, activation, x, kernel + k, bias + k, y + k);
+    size_t k = 0, side = (size_t)shape->kernel_size;
+    for (; k + GROUP * LANES <= shape->out_pitch; k += GROUP * LANES) {
+        if (side == 3)
+            forward_group(3, GROUP, activation, shape, padded, kernel + k, bias + k, y + k);
+        else
+            forward_group(side, GROUP, activation, shape, padded, kernel + k, bias + k, y + k);
+    }
     for (; k < shape->out_pitch; k += LANES)
-        forward_group(shape, 1, activation, x, kernel + k, bias + k, y + k);
+        forward_group(side, 1, activation, shape, padded, kernel + k, bias + k, y + k);
 }
 
 void KERNEL(direct_forward)(const struct conv_shape *shape, const float *x, const float *kernel,
                             const float *bias, enum activation activation, float *y)
 {
+    struct padded padded;
+    pad(shape, x, &padded);
     switch (activation) {
     case ACTIVATION_RELU:
-        forward_as(shape, ACTIVATION_RELU, x, kernel, bias, y);
+        forward_as(ACTIVATION_RELU, shape, &padded, kernel, bias, y);
         break;
     case ACTIVATION_SIGMOID:
-        forward_as(shape, ACTIVATION_SIGMOID, x, kernel, bias, y);
+        forward_as(ACTIVATION_SIGMOID, shape, &padded, kernel, bias, y);
         break;
     case ACTIVATION_TANH:
-        forward_as(shape, ACTIVATION_TANH, x, kernel, bias, y);
+        forward_as(ACTIVATION_TANH, shape, &padded, kernel, bias, y);
         break;
     case ACTIVATION_LINEAR:
     case ACTIVATION_SOFTMAX:
-        forward_as(shape, ACTIVATION_LINEAR, x, kernel, bias, y);
+        forward_as(ACTIVATION_LINEAR, shape, &padded, kernel, bias, y);
         break;
     }
 }
 
-/* One row of the kernel, `side` taps of GROUP vectors or fewer, summed over all outputs. */
-INLINE void backward_row(const struct conv_shape *shape, int side, size_t vectors, int kernel_row,
-                         const float *x, const float *dy, float *dkernel)
+/* ---- Backward ---- */
+
+/* Vectors of filters whose gradients for one row of the kernel stay in registers. */
+#define WIDE 4
+
+/* One row of the kernel, `side` taps of `vectors` vectors, summed over all outputs. */
+INLINE void backward_row(size_t side, size_t vectors, const struct conv_shape *shape, const float *x,
+                         size_t row, const float *dy, float *dkernel)
 {
     size_t pitch = shape->out_pitch;
-    vec sum[7][GROUP];
-    for (int p = 0; p < side; p++)
+    vec sum[MAX_SIDE][WIDE];
+    for (size_t p = 0; p < side; p++)
         for (size_t j = 0; j < vectors; j++)
-            sum[p][j] = vec_load(dkernel + (size_t)p * pitch + j * LANES);
-    for (int row = 0; row < shape->out_height; row++) {
-        int from = row + kernel_row - shape->pad;
-        if (from < 0 || from >= shape->height)
-            continue;
-        for (int column = 0; column < shape->out_width; column++) {
-            vec gradient[GROUP];
-            const float *at = dy + (size_t)(row * shape->out_width + column) * pitch;
-            for (size_t j = 0; j < vectors; j++)
-                gradient[j] = vec_load(at + j * LANES);
-            for (int p = 0; p < side; p++) {
-                int place = column + p - shape->pad;
-                if (place < 0 || place >= shape->width)
-                    continue;
-                float pixel = x[from * shape->width + place];
-                for (size_t j = 0; j < vectors; j++)
-                    sum[p][j] += pixel * gradient[j];
+            sum[p][j] = vec_load(dkernel + p * pitch + j * LANES);
+    for (size_t i = 0; i < (size_t)shape->out_height; i++, x += row)
+        for (size_t column = 0; column < (size_t)shape->out_width; column++, dy += pitch)
+            for (size_t j = 0; j < vectors; j++) {
+                vec gradient = vec_load(dy + j * LANES);
+                for (size_t p = 0; p < side; p++)
+                    sum[p][j] += x[column + p] * gradient;
             }
-        }
-    }
-    for (int p = 0; p < side; p++)
+    for (size_t p = 0; p < side; p++)
         for (size_t j = 0; j < vectors; j++)
-            vec_store(dkernel + (size_t)p * pitch + j * LANES, sum[p][j]);
-}
-
-INLINE void backward_group(const struct conv_shape *shape, size_t vectors, const float *x, const float *dy,
-                           float *dkernel)
-{
-    int side = shape->kernel_size;
-    for (int i = 0; i < side; i++) {
-        float *row = dkernel + (size_t)(i * side) * shape->out_pitch;
-        if (side == 3)
-            backward_row(shape, 3, vectors, i, x, dy, row);
-        else
-            backward_row(shape, side, vectors, i, x, dy, row);
-    }
+            vec_store(dkernel + p * pitch + j * LANES, sum[p][j]);
 }
 
 void KERNEL(direct_backward)(const struct conv_shape *shape, const float *x, const float *dy, float *dkernel)
 {
-    size_t k = 0;
-    for (; k + GROUP * LANES <= shape->out_pitch; k += GROUP * LANES)
-        backward_group(shape, GROUP, x, dy + k, dkernel + k);
-    for (; k < shape->out_pitch; k += LANES)
-        backward_group(shape, 1, x, dy + k, dkernel + k);
+    struct padded padded;
+    pad(shape, x, &padded);
+    size_t side = (size_t)shape->kernel_size, pitch = shape->out_pitch;
+    for (size_t i = 0; i < side; i++) {
+        const float *rows = padded.pixels + i * padded.row;
+        float *taps = dkernel + i * side * pitch;
+        size_t k = 0;
+        for (; side == 3 && k + WIDE * LANES <= pitch; k += WIDE * LANES)
+            backward_row(3, WIDE, shape, rows, padded.row, dy + k, taps + k);
+        for (; k < pitch; k += LANES)
+            backward_row(side, 1, shape, rows, padded.row, dy + k, taps + k);
+    }
 }

@@ -132,14 +132,26 @@ void KERNEL(activation_gradient)(enum activation activation, const float *y, siz
 
 /* ---- Sums ---- */
 
+/* `vectors` sums at once, so that additions need not wait for each other. */
+INLINE void sum_columns(size_t vectors, const float *x, size_t rows, size_t pitch, float *sum)
+{
+    vec total[4];
+    for (size_t j = 0; j < vectors; j++)
+        total[j] = vec_load(sum + j * LANES);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < vectors; j++)
+            total[j] += vec_load(x + i * pitch + j * LANES);
+    for (size_t j = 0; j < vectors; j++)
+        vec_store(sum + j * LANES, total[j]);
+}
+
 void KERNEL(sum_rows)(const float *x, size_t rows, size_t pitch, float *sum)
 {
-    for (size_t c = 0; c < pitch; c += LANES) {
-        vec total = vec_load(sum + c);
-        for (size_t i = 0; i < rows; i++)
-            total += vec_load(x + i * pitch + c);
-        vec_store(sum + c, total);
-    }
+    size_t c = 0;
+    for (; c + 4 * LANES <= pitch; c += 4 * LANES)
+        sum_columns(4, x + c, rows, pitch, sum + c);
+    for (; c < pitch; c += LANES)
+        sum_columns(1, x + c, rows, pitch, sum + c);
 }
 
 void KERNEL(add)(const float *from, size_t count, float *to)

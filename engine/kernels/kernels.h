@@ -32,6 +32,13 @@ struct tile_range {
     size_t first, count;
 };
 
+/* Floats from one of the 36 matrices of a Winograd layer to the next. The line between them keeps the 36 elements of a
+ * tile out of each other's cache set. */
+static inline size_t winograd_stride(size_t rows, size_t pitch)
+{
+    return rows * pitch + 16;
+}
+
 /* C[m][n] = A[m][k] B[k][n], or += with `accumulate`. A is read at a[i * a_row + j * a_column], so that it may be a
  * transpose; rows of B and C are contiguous; n is a multiple of 16. */
 typedef void product_kernel(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_column,
@@ -48,6 +55,8 @@ struct kernels {
     int lanes;
 
     product_kernel *product;
+
+    /* Below, [36][rows][pitch] are matrices that lie winograd_stride(rows, pitch) apart. */
 
     /* x [images][h][w][in_pitch] -> v [36][range.count][in_pitch]: B^T d B of each tile. */
     void (*winograd_input)(const struct winograd_shape *shape, struct tile_range range, const float *x,

@@ -74,21 +74,6 @@ INLINE void transform_output_transposed(int out_tile, const vec y[4], vec m[TILE
     m[5] = y[3];
 }
 
-/* Row i of G for kernels of side r: s_i (1, p_i, p_i^2, …), the last row (0 … 0 1). */
-static const float g_scale[TILE] = {1.0f / 4, -1.0f / 6, -1.0f / 6, 1.0f / 24, 1.0f / 24, 1.0f};
-static const float g_point[TILE - 1] = {0.0f, 1.0f, -1.0f, 2.0f, -2.0f};
-
-INLINE void kernel_matrix(int side, float g[TILE][5])
-{
-    memset(g, 0, TILE * sizeof g[0]);
-    for (int i = 0; i < TILE - 1; i++) {
-        float power = g_scale[i];
-        for (int j = 0; j < side; j++, power *= g_point[i])
-            g[i][j] = power;
-    }
-    g[TILE - 1][side - 1] = 1.0f;
-}
-
 /* ---- Where a tile lies ---- */
 
 struct tile {
@@ -130,23 +115,40 @@ INLINE struct span clip(int start, int tile, int size)
 
 /* ---- Input: v = B^T d B ---- */
 
-INLINE void input_columns(vec d[TILE][TILE], float *v, size_t point_stride)
+/* One vector of channels of one tile; `row` and `column` are the strides of the input. */
+INLINE void input_tile(const float *d, size_t row, size_t column, float *v, size_t point_stride)
 {
     vec half[TILE][TILE];
-    for (int j = 0; j < TILE; j++) {
-        vec column[TILE], result[TILE];
-        for (int i = 0; i < TILE; i++)
-            column[i] = d[i][j];
-        transform_input(column, result);
-        for (int i = 0; i < TILE; i++)
+    for (size_t j = 0; j < TILE; j++) {
+        vec values[TILE], result[TILE];
+        for (size_t i = 0; i < TILE; i++)
+            values[i] = vec_load(d + i * row + j * column);
+        transform_input(values, result);
+        for (size_t i = 0; i < TILE; i++)
             half[i][j] = result[i];
     }
-    for (int i = 0; i < TILE; i++) {
+    for (size_t i = 0; i < TILE; i++) {
         vec result[TILE];
         transform_input(half[i], result);
-        for (int j = 0; j < TILE; j++)
-            vec_store(v + (size_t)(i * TILE + j) * point_stride, result[j]);
+        for (size_t j = 0; j < TILE; j++)
+            vec_store(v + (i * TILE + j) * point_stride, result[j]);
     }
+}
+
+/* A tile that reaches over the image's border, where the input is zero. */
+INLINE void copy_edge_tile(const float *image, size_t row_stride, size_t pitch, int top, int left,
+                           struct span rows, struct span columns, float tile[POINTS * LANES])
+{
+    memset(tile, 0, POINTS * LANES * sizeof *tile);
+    for (int i = rows.from; i < rows.to; i++)
+        for (int j = columns.from; j < columns.to; j++)
+            vec_store(tile + (i * TILE + j) * LANES,
+                      vec_load(image + (size_t)(top + i) * row_stride + (size_t)(left + j) * pitch));
+}
+
+INLINE bool whole(struct span rows, struct span columns)
+{
+    return rows.from == 0 && rows.to == TILE && columns.from == 0 && columns.to == TILE;
 }
 
 void KERNEL(winograd_input)(const struct winograd_shape *shape, struct tile_range range, const float *x,
@@ -154,67 +156,69 @@ void KERNEL(winograd_input)(const struct winograd_shape *shape, struct tile_rang
 {
     const struct conv_shape *conv = &shape->conv;
     size_t pitch = conv->in_pitch, row_stride = (size_t)conv->width * pitch;
-    size_t point_stride = range.count * pitch;
+    size_t point_stride = winograd_stride(range.count, pitch);
     struct tile tile = tile_at(shape, range.first);
     for (size_t t = 0; t < range.count; t++, tile_next(shape, &tile)) {
         int top = tile.y - conv->pad, left = tile.x - conv->pad;
         struct span rows = clip(top, TILE, conv->height), columns = clip(left, TILE, conv->width);
-        bool inside = rows.from == 0 && rows.to == TILE && columns.from == 0 && columns.to == TILE;
         const float *image = x + tile.image * (size_t)conv->height * row_stride;
-        for (size_t c = 0; c < pitch; c += LANES) {
-            vec d[TILE][TILE];
-            if (inside) {
-                const float *corner = image + (size_t)top * row_stride + (size_t)left * pitch + c;
-                for (int i = 0; i < TILE; i++)
-                    for (int j = 0; j < TILE; j++)
-                        d[i][j] = vec_load(corner + (size_t)i * row_stride + (size_t)j * pitch);
-            } else {
-                for (int i = 0; i < TILE; i++)
-                    for (int j = 0; j < TILE; j++)
-                        d[i][j] = vec_all(0.0f);
-                for (int i = rows.from; i < rows.to; i++)
-                    for (int j = columns.from; j < columns.to; j++)
-                        d[i][j] =
-                            vec_load(image + (size_t)(top + i) * row_stride + (size_t)(left + j) * pitch + c);
+        if (whole(rows, columns)) {
+            const float *corner = image + (size_t)top * row_stride + (size_t)left * pitch;
+            for (size_t c = 0; c < pitch; c += LANES)
+                input_tile(corner + c, row_stride, pitch, v + t * pitch + c, point_stride);
+        } else {
+            float copy[POINTS * LANES];
+            for (size_t c = 0; c < pitch; c += LANES) {
+                copy_edge_tile(image + c, row_stride, pitch, top, left, rows, columns, copy);
+                input_tile(copy, TILE * LANES, LANES, v + t * pitch + c, point_stride);
             }
-            input_columns(d, v + t * pitch + c, point_stride);
         }
     }
 }
 
 /* ---- Output: y = activation(A^T m A + bias) ---- */
 
+/* One vector of channels of one tile, of which rows x columns outputs exist. */
+INLINE void output_tile(int out_tile, enum activation activation, const float *m, size_t point_stride,
+                        vec bias, int rows, int columns, float *y, size_t row_stride, size_t pitch)
+{
+    vec half[4][TILE];
+    for (size_t j = 0; j < TILE; j++) {
+        vec column[TILE], result[4];
+        for (size_t i = 0; i < TILE; i++)
+            column[i] = vec_load(m + (i * TILE + j) * point_stride);
+        transform_output(out_tile, column, result);
+        for (int i = 0; i < out_tile; i++)
+            half[i][j] = result[i];
+    }
+    for (int i = 0; i < rows; i++) {
+        vec result[4];
+        transform_output(out_tile, half[i], result);
+        for (int j = 0; j < columns; j++)
+            vec_store(y + (size_t)i * row_stride + (size_t)j * pitch, activate(activation, result[j] + bias));
+    }
+}
+
 INLINE void output_tiles(int out_tile, enum activation activation, const struct winograd_shape *shape,
                          struct tile_range range, const float *m, const float *bias, float *y)
 {
     const struct conv_shape *conv = &shape->conv;
     size_t pitch = conv->out_pitch, row_stride = (size_t)conv->out_width * pitch;
-    size_t point_stride = range.count * pitch;
+    size_t point_stride = winograd_stride(range.count, pitch);
     struct tile tile = tile_at(shape, range.first);
     for (size_t t = 0; t < range.count; t++, tile_next(shape, &tile)) {
         int rows = conv->out_height - tile.y, columns = conv->out_width - tile.x;
-        rows = rows < out_tile ? rows : out_tile;
-        columns = columns < out_tile ? columns : out_tile;
-        float *corner = y + tile.image * (size_t)conv->out_height * row_stride + (size_t)tile.y * row_stride +
+        float *corner = y + (tile.image * (size_t)conv->out_height + (size_t)tile.y) * row_stride +
                         (size_t)tile.x * pitch;
         for (size_t c = 0; c < pitch; c += LANES) {
-            vec half[4][TILE];
-            for (int j = 0; j < TILE; j++) {
-                vec column[TILE], result[4];
-                for (int i = 0; i < TILE; i++)
-                    column[i] = vec_load(m + (size_t)(i * TILE + j) * point_stride + t * pitch + c);
-                transform_output(out_tile, column, result);
-                for (int i = 0; i < out_tile; i++)
-                    half[i][j] = result[i];
-            }
-            vec offset = vec_load(bias + c);
-            for (int i = 0; i < rows; i++) {
-                vec result[4];
-                transform_output(out_tile, half[i], result);
-                for (int j = 0; j < columns; j++)
-                    vec_store(corner + (size_t)i * row_stride + (size_t)j * pitch + c,
-                              activate(activation, result[j] + offset));
-            }
+            const float *from = m + t * pitch + c;
+            if (rows >= out_tile && columns >= out_tile)
+                output_tile(out_tile, activation, from, point_stride, vec_load(bias + c), out_tile, out_tile,
+                            corner + c, row_stride, pitch);
+            else
+                output_tile(out_tile, activation, from, point_stride, vec_load(bias + c),
+                            rows < out_tile ? rows : out_tile, columns < out_tile ? columns : out_tile,
+                            corner + c, row_stride, pitch);
         }
     }
 }
@@ -250,35 +254,47 @@ void KERNEL(winograd_output)(const struct winograd_shape *shape, struct tile_ran
 
 /* ---- Gradient of the output: dm = A dy A^T ---- */
 
+/* One vector of channels of one tile, of which rows x columns outputs exist. */
+INLINE void output_gradient_tile(int out_tile, const float *dy, int rows, int columns, size_t row_stride,
+                                 size_t pitch, float *dm, size_t point_stride)
+{
+    vec half[4][TILE];
+    for (int i = 0; i < out_tile; i++) {
+        vec row[4];
+        for (int j = 0; j < out_tile; j++)
+            row[j] = i < rows && j < columns ? vec_load(dy + (size_t)i * row_stride + (size_t)j * pitch)
+                                             : vec_all(0.0f);
+        transform_output_transposed(out_tile, row, half[i]);
+    }
+    for (size_t j = 0; j < TILE; j++) {
+        vec column[4], result[TILE];
+        for (int i = 0; i < out_tile; i++)
+            column[i] = half[i][j];
+        transform_output_transposed(out_tile, column, result);
+        for (size_t i = 0; i < TILE; i++)
+            vec_store(dm + (i * TILE + j) * point_stride, result[i]);
+    }
+}
+
 INLINE void output_gradient_tiles(int out_tile, const struct winograd_shape *shape, struct tile_range range,
                                   const float *dy, float *dm)
 {
     const struct conv_shape *conv = &shape->conv;
     size_t pitch = conv->out_pitch, row_stride = (size_t)conv->out_width * pitch;
-    size_t point_stride = range.count * pitch;
+    size_t point_stride = winograd_stride(range.count, pitch);
     struct tile tile = tile_at(shape, range.first);
     for (size_t t = 0; t < range.count; t++, tile_next(shape, &tile)) {
         int rows = conv->out_height - tile.y, columns = conv->out_width - tile.x;
-        const float *corner = dy + tile.image * (size_t)conv->out_height * row_stride +
-                              (size_t)tile.y * row_stride + (size_t)tile.x * pitch;
+        const float *corner = dy + (tile.image * (size_t)conv->out_height + (size_t)tile.y) * row_stride +
+                              (size_t)tile.x * pitch;
         for (size_t c = 0; c < pitch; c += LANES) {
-            vec half[4][TILE];
-            for (int i = 0; i < out_tile; i++) {
-                vec row[4];
-                for (int j = 0; j < out_tile; j++)
-                    row[j] = i < rows && j < columns
-                                 ? vec_load(corner + (size_t)i * row_stride + (size_t)j * pitch + c)
-                                 : vec_all(0.0f);
-                transform_output_transposed(out_tile, row, half[i]);
-            }
-            for (int j = 0; j < TILE; j++) {
-                vec column[4], result[TILE];
-                for (int i = 0; i < out_tile; i++)
-                    column[i] = half[i][j];
-                transform_output_transposed(out_tile, column, result);
-                for (int i = 0; i < TILE; i++)
-                    vec_store(dm + (size_t)(i * TILE + j) * point_stride + t * pitch + c, result[i]);
-            }
+            float *to = dm + t * pitch + c;
+            if (rows >= out_tile && columns >= out_tile)
+                output_gradient_tile(out_tile, corner + c, out_tile, out_tile, row_stride, pitch, to,
+                                     point_stride);
+            else
+                output_gradient_tile(out_tile, corner + c, rows, columns, row_stride, pitch, to,
+                                     point_stride);
         }
     }
 }
@@ -294,79 +310,165 @@ void KERNEL(winograd_output_gradient)(const struct winograd_shape *shape, struct
 
 /* ---- Gradient of the input: dx += B dv B^T ---- */
 
-INLINE void input_gradient_tile(const float *dv, size_t point_stride, vec d[TILE][TILE])
+/* One vector of channels of one tile, of which the pixels in rows x columns exist. */
+INLINE void input_gradient_tile(const float *dv, size_t point_stride, struct span rows, struct span columns,
+                                float *dx, size_t row_stride, size_t pitch)
 {
     vec half[TILE][TILE];
-    for (int j = 0; j < TILE; j++) {
+    for (size_t j = 0; j < TILE; j++) {
         vec column[TILE], result[TILE];
-        for (int i = 0; i < TILE; i++)
-            column[i] = vec_load(dv + (size_t)(i * TILE + j) * point_stride);
+        for (size_t i = 0; i < TILE; i++)
+            column[i] = vec_load(dv + (i * TILE + j) * point_stride);
         transform_input_transposed(column, result);
-        for (int i = 0; i < TILE; i++)
+        for (size_t i = 0; i < TILE; i++)
             half[i][j] = result[i];
     }
-    for (int i = 0; i < TILE; i++)
-        transform_input_transposed(half[i], d[i]);
+    for (int i = rows.from; i < rows.to; i++) {
+        vec result[TILE];
+        transform_input_transposed(half[i], result);
+        for (int j = columns.from; j < columns.to; j++) {
+            float *pixel = dx + i * (ptrdiff_t)row_stride + j * (ptrdiff_t)pitch;
+            vec_store(pixel, vec_load(pixel) + result[j]);
+        }
+    }
 }
 
 void KERNEL(winograd_input_gradient)(const struct winograd_shape *shape, struct tile_range range,
                                      const float *dv, float *dx)
 {
     const struct conv_shape *conv = &shape->conv;
+    const struct span all = {0, TILE};
     size_t pitch = conv->in_pitch, row_stride = (size_t)conv->width * pitch;
-    size_t point_stride = range.count * pitch;
+    size_t point_stride = winograd_stride(range.count, pitch);
     struct tile tile = tile_at(shape, range.first);
     for (size_t t = 0; t < range.count; t++, tile_next(shape, &tile)) {
         int top = tile.y - conv->pad, left = tile.x - conv->pad;
         struct span rows = clip(top, TILE, conv->height), columns = clip(left, TILE, conv->width);
-        float *image = dx + tile.image * (size_t)conv->height * row_stride;
+        float *corner = dx + tile.image * (size_t)conv->height * row_stride + top * (ptrdiff_t)row_stride +
+                        left * (ptrdiff_t)pitch;
         for (size_t c = 0; c < pitch; c += LANES) {
-            vec d[TILE][TILE];
-            input_gradient_tile(dv + t * pitch + c, point_stride, d);
-            for (int i = rows.from; i < rows.to; i++) {
-                float *row = image + (size_t)(top + i) * row_stride + c;
-                for (int j = columns.from; j < columns.to; j++) {
-                    float *pixel = row + (size_t)(left + j) * pitch;
-                    vec_store(pixel, vec_load(pixel) + d[i][j]);
-                }
-            }
+            const float *from = dv + t * pitch + c;
+            if (whole(rows, columns))
+                input_gradient_tile(from, point_stride, all, all, corner + c, row_stride, pitch);
+            else
+                input_gradient_tile(from, point_stride, rows, columns, corner + c, row_stride, pitch);
         }
     }
 }
 
 /* ---- Kernels: u = G g G^T, and back ---- */
 
+/* G g, from `side` values. */
+INLINE void transform_kernel(int side, const vec g[5], vec u[TILE])
+{
+    vec even = g[0] + g[2], odd = g[1];
+    vec even2 = g[0] + 4.0f * g[2], odd2 = 2.0f * g[1];
+    if (side == 5) {
+        even += g[4];
+        odd += g[3];
+        even2 += 16.0f * g[4];
+        odd2 += 8.0f * g[3];
+    }
+    u[0] = g[0] * (1.0f / 4);
+    u[1] = (even + odd) * (-1.0f / 6);
+    u[2] = (even - odd) * (-1.0f / 6);
+    u[3] = (even2 + odd2) * (1.0f / 24);
+    u[4] = (even2 - odd2) * (1.0f / 24);
+    u[5] = g[side - 1];
+}
+
+/* G^T u: the transpose of transform_kernel. */
+INLINE void transform_kernel_transposed(int side, const vec u[TILE], vec g[5])
+{
+    vec sum12 = (u[1] + u[2]) * (-1.0f / 6), difference12 = (u[1] - u[2]) * (-1.0f / 6);
+    vec sum34 = (u[3] + u[4]) * (1.0f / 24), difference34 = (u[3] - u[4]) * (1.0f / 24);
+    g[0] = u[0] * (1.0f / 4) + sum12 + sum34;
+    g[1] = difference12 + 2.0f * difference34;
+    g[2] = sum12 + 4.0f * sum34;
+    if (side == 5) {
+        g[3] = difference12 + 8.0f * difference34;
+        g[4] = sum12 + 16.0f * sum34;
+    }
+    g[side - 1] += u[5];
+}
+
+/* The vector of filters k… of one tap and channel, zero behind the last filter. */
+INLINE vec load_filters(const float *g, size_t k, size_t filters)
+{
+    if (k + LANES <= filters)
+        return vec_load(g + k);
+    vec v = vec_all(0.0f);
+    if (k < filters)
+        memcpy(&v, g + k, (filters - k) * sizeof *g);
+    return v;
+}
+
+INLINE void store_filters(float *g, size_t k, size_t filters, vec v)
+{
+    memcpy(g + k, &v, (k + LANES <= filters ? LANES : filters - k) * sizeof *g);
+}
+
+INLINE void transform_kernels(int side, const struct conv_shape *conv, size_t first, size_t count,
+                              const float *g, float *u)
+{
+    size_t filters = (size_t)conv->filters, tap_stride = (size_t)conv->channels * filters;
+    size_t pitch = conv->out_pitch, point_stride = winograd_stride(conv->in_pitch, pitch);
+    for (size_t channel = first; channel < first + count; channel++) {
+        const float *taps = g + channel * filters;
+        for (size_t k = 0; k < pitch; k += LANES) {
+            vec half[TILE][5];
+            for (int j = 0; j < side; j++) {
+                vec column[5], result[TILE];
+                for (int i = 0; i < side; i++)
+                    column[i] = load_filters(taps + (size_t)(i * side + j) * tap_stride, k, filters);
+                transform_kernel(side, column, result);
+                for (int i = 0; i < TILE; i++)
+                    half[i][j] = result[i];
+            }
+            for (size_t i = 0; i < TILE; i++) {
+                vec result[TILE];
+                transform_kernel(side, half[i], result);
+                for (size_t j = 0; j < TILE; j++)
+                    vec_store(u + (i * TILE + j) * point_stride + channel * pitch + k, result[j]);
+            }
+        }
+    }
+}
+
 void KERNEL(winograd_kernel)(const struct winograd_shape *shape, int first, int count, const float *g,
                              float *u)
 {
-    const struct conv_shape *conv = &shape->conv;
-    int side = conv->kernel_size;
-    size_t filters = (size_t)conv->filters, channels = (size_t)conv->channels, pitch = conv->out_pitch;
-    size_t point_stride = conv->in_pitch * pitch;
-    float matrix[TILE][5];
-    kernel_matrix(side, matrix);
-    for (size_t channel = (size_t)first; channel < (size_t)(first + count); channel++) {
-        for (size_t k = 0; k < pitch; k += LANES) {
-            size_t valid = k >= filters ? 0 : filters - k < LANES ? filters - k : LANES;
-            vec half[TILE][5];
-            for (int j = 0; j < side; j++) {
-                vec column[5];
-                for (int i = 0; i < side; i++) {
-                    column[i] = vec_all(0.0f);
-                    memcpy(&column[i], g + ((size_t)(i * side + j) * channels + channel) * filters + k,
-                           valid * 4);
-                }
-                for (int i = 0; i < TILE; i++) {
-                    half[i][j] = vec_all(0.0f);
-                    for (int p = 0; p < side; p++)
-                        half[i][j] += matrix[i][p] * column[p];
-                }
+    if (shape->conv.kernel_size == 3)
+        transform_kernels(3, &shape->conv, (size_t)first, (size_t)count, g, u);
+    else
+        transform_kernels(5, &shape->conv, (size_t)first, (size_t)count, g, u);
+}
+
+INLINE void transform_kernel_gradients(int side, const struct conv_shape *conv, const float *du,
+                                       bool accumulate, float *dg)
+{
+    size_t filters = (size_t)conv->filters, tap_stride = (size_t)conv->channels * filters;
+    size_t pitch = conv->out_pitch, point_stride = winograd_stride(conv->in_pitch, pitch);
+    for (size_t channel = 0; channel < (size_t)conv->channels; channel++) {
+        float *taps = dg + channel * filters;
+        for (size_t k = 0; k < filters; k += LANES) {
+            vec half[5][TILE];
+            for (size_t j = 0; j < TILE; j++) {
+                vec column[TILE], result[5];
+                for (size_t i = 0; i < TILE; i++)
+                    column[i] = vec_load(du + (i * TILE + j) * point_stride + channel * pitch + k);
+                transform_kernel_transposed(side, column, result);
+                for (int i = 0; i < side; i++)
+                    half[i][j] = result[i];
             }
-            for (int point = 0; point < POINTS; point++) {
-                vec sum = vec_all(0.0f);
-                for (int p = 0; p < side; p++)
-                    sum += matrix[point % TILE][p] * half[point / TILE][p];
-                vec_store(u + (size_t)point * point_stride + channel * pitch + k, sum);
+            for (int i = 0; i < side; i++) {
+                vec result[5];
+                transform_kernel_transposed(side, half[i], result);
+                for (int j = 0; j < side; j++) {
+                    float *to = taps + (size_t)(i * side + j) * tap_stride;
+                    vec old = accumulate ? load_filters(to, k, filters) : vec_all(0.0f);
+                    store_filters(to, k, filters, old + result[j]);
+                }
             }
         }
     }
@@ -375,33 +477,8 @@ void KERNEL(winograd_kernel)(const struct winograd_shape *shape, int first, int 
 void KERNEL(winograd_kernel_gradient)(const struct winograd_shape *shape, const float *du, bool accumulate,
                                       float *dg)
 {
-    const struct conv_shape *conv = &shape->conv;
-    int side = conv->kernel_size;
-    size_t filters = (size_t)conv->filters, channels = (size_t)conv->channels, pitch = conv->out_pitch;
-    size_t point_stride = conv->in_pitch * pitch;
-    float matrix[TILE][5];
-    kernel_matrix(side, matrix);
-    for (size_t channel = 0; channel < channels; channel++) {
-        for (size_t k = 0; k < filters; k += LANES) {
-            size_t valid = filters - k < LANES ? filters - k : LANES;
-            vec half[5][TILE];
-            memset(half, 0, sizeof half);
-            for (int point = 0; point < POINTS; point++) {
-                vec value = vec_load(du + (size_t)point * point_stride + channel * pitch + k);
-                for (int p = 0; p < side; p++)
-                    half[p][point % TILE] += matrix[point / TILE][p] * value;
-            }
-            for (int i = 0; i < side; i++) {
-                for (int j = 0; j < side; j++) {
-                    float *to = dg + ((size_t)(i * side + j) * channels + channel) * filters + k;
-                    vec sum = vec_all(0.0f);
-                    if (accumulate)
-                        memcpy(&sum, to, valid * 4);
-                    for (int p = 0; p < TILE; p++)
-                        sum += matrix[p][j] * half[i][p];
-                    memcpy(to, &sum, valid * 4);
-                }
-            }
-        }
-    }
+    if (shape->conv.kernel_size == 3)
+        transform_kernel_gradients(3, &shape->conv, du, accumulate, dg);
+    else
+        transform_kernel_gradients(5, &shape->conv, du, accumulate, dg);
 }
