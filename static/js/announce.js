@@ -6,10 +6,11 @@ const PAUSE_MS = 600;
 let timer = 0;
 
 /**
- * Says `text` once nothing newer has come for a moment.
+ * Says `text`, once nothing newer has come for a moment.
  * @param {string} text
+ * @param {number} [pauseMs] 0 for what cannot be left out
  */
-export function announce(text) {
+export function announce(text, pauseMs = PAUSE_MS) {
   clearTimeout(timer);
-  timer = window.setTimeout(() => setText(byId('announcer', HTMLElement), text), PAUSE_MS);
+  timer = window.setTimeout(() => setText(byId('announcer', HTMLElement), text), pauseMs);
 }

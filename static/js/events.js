@@ -15,7 +15,7 @@ const curvesKey = (job) => (job ? `${job.id} ${job.state} ${job.progress?.epoch 
 
 /**
  * @param {Store} store
- * @returns {{ refresh: () => void }} `refresh` asks at once
+ * @returns {{ refresh: () => void }} `refresh` asks at once, and starts it
  */
 export function startEvents(store) {
   let timer = 0;
@@ -70,6 +70,5 @@ export function startEvents(store) {
     if (!document.hidden) refresh();
   });
   window.addEventListener('online', refresh);
-  refresh();
   return { refresh };
 }

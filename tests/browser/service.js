@@ -27,8 +27,11 @@ export class Service {
       '--no-bootstrap'], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.process = child;
     process.once('exit', () => child.kill('SIGKILL'));
+    let output = '';
+    child.once('exit', (code, signal) => {
+      if (code !== 0) console.error(`digitd ended with ${code ?? signal}:\n${output}`);
+    });
     this.url = await new Promise((resolve, reject) => {
-      let output = '';
       const read = (/** @type {Buffer} */ chunk) => {
         output += chunk;
         const ready = /http:\/\/[\d.]+:\d+/.exec(output);
@@ -37,7 +40,7 @@ export class Service {
       child.stdout.on('data', read);
       child.stderr.on('data', read);
       child.once('error', reject);
-      child.once('exit', (code) => reject(new Error(`digitd ended with ${code}: ${output}`)));
+      child.once('exit', () => reject(new Error('digitd ended before it was ready')));
     });
     this.listen = this.url.slice('http://'.length);
   }

@@ -104,7 +104,7 @@ export function createPad(canvas, onChange) {
   function setPen(down) {
     cursor.down = down;
     if (down) strokes.begin(cursor.x, cursor.y);
-    announce(down ? 'Pen down' : 'Pen up');
+    announce(down ? 'Pen down' : 'Pen up', 0);
     changed();
   }
 
