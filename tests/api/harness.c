@@ -19,6 +19,7 @@
 #define PATIENCE_MS   60000 /* for what must happen; only a hang takes so long */
 
 struct server {
+    const char *const *arguments;
     pid_t pid;
     bool told, ended; /* to end; that it has */
     int exit_code;
@@ -70,21 +71,15 @@ static bool read_ready_line(int fd, char *line, size_t size)
     return false;
 }
 
-struct server *server_start(const char *const *arguments)
+static void launch(struct server *server)
 {
-    struct server *server = calloc(1, sizeof *server);
-    assert_non_null(server);
-    const char *parent = getenv("TMPDIR");
-    snprintf(server->folder, sizeof server->folder, "%s/digitd-api-XXXXXX", parent ? parent : "/tmp");
-    assert_non_null(mkdtemp(server->folder));
-
     int ends[2];
     char line[160];
     const char *start = "digitd is ready at ";
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     server->pid = fork();
     if (server->pid == 0)
-        run_server(server, arguments, ends[1]);
+        run_server(server, server->arguments, ends[1]);
     assert_true(server->pid > 0);
     close(ends[1]);
     bool ready = read_ready_line(ends[0], line, sizeof line) && strncmp(line, start, strlen(start)) == 0;
@@ -94,7 +89,25 @@ struct server *server_start(const char *const *arguments)
         fail_msg("the server did not say that it is ready");
     }
     snprintf(server->url, sizeof server->url, "%.90s", line + strlen(start));
+}
+
+struct server *server_start(const char *const *arguments)
+{
+    struct server *server = calloc(1, sizeof *server);
+    assert_non_null(server);
+    server->arguments = arguments;
+    const char *parent = getenv("TMPDIR");
+    snprintf(server->folder, sizeof server->folder, "%s/digitd-api-XXXXXX", parent ? parent : "/tmp");
+    assert_non_null(mkdtemp(server->folder));
+    launch(server);
     return server;
+}
+
+void server_kill_and_restart(struct server *server)
+{
+    kill(server->pid, SIGKILL);
+    assert_int_equal(waitpid(server->pid, NULL, 0), server->pid);
+    launch(server);
 }
 
 void server_tell_to_end(struct server *server)

@@ -21,8 +21,11 @@
 struct server;
 
 /* Starts `digitd serve` with these arguments besides --listen, --store, --data-dir and --no-bootstrap; NULL at the
- * end, or NULL. Returns when it says that it is ready. */
+ * end, or NULL. They must outlive the server. Returns when it says that it is ready. */
 struct server *server_start(const char *const *arguments);
+
+/* SIGKILL, and a new process on the same store, on another port. */
+void server_kill_and_restart(struct server *server);
 
 /* Sends SIGTERM, once: a second one would end it at once. */
 void server_tell_to_end(struct server *server);
