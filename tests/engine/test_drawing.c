@@ -161,6 +161,10 @@ static void picture_like_mnist_comes_through_unchanged(void **state)
     assert_memory_equal(image, reference, IMAGE_PIXELS);
     normalise(&canvas, DRAWING_RAW, image);
     assert_memory_equal(image, reference, IMAGE_PIXELS);
+    for (int i = 0; i < IMAGE_PIXELS; i++)
+        memset(canvas.rgba + 4 * i, 255 - reference[i], 3);
+    normalise(&canvas, DRAWING_AUTO, image);
+    assert_memory_equal(image, reference, IMAGE_PIXELS);
     normalise(&canvas, DRAWING_DRAWING, image);
     for (int i = 0; i < IMAGE_PIXELS; i++)
         assert_in_range(image[i] - reference[i] + 3, 0, 6);
@@ -245,15 +249,50 @@ static void thin_one_stays_thin(void **state)
     free(canvas.rgba);
 }
 
-static void small_picture_that_is_off_centre_is_centred(void **state)
+/* An L of 12x20 pixels, its corner at (left, top). */
+static void draw_l(struct canvas *canvas, int left, int top)
+{
+    for (int y = 0; y < 20; y++)
+        for (int x = 0; x < 12; x++)
+            if (x < 3 || y >= 17)
+                canvas_mix(canvas, left + x, top + y, white, 1);
+}
+
+static void digit_of_20_pixels_is_only_moved(void **state)
 {
     (void)state;
-    uint8_t image[IMAGE_PIXELS];
-    struct canvas canvas = canvas_create(IMAGE_SIDE, IMAGE_SIDE, black);
-    canvas_draw_seven(&canvas, 0, 0, 20, 0.14, white);
-    normalise(&canvas, DRAWING_AUTO, image);
-    assert_like_mnist(image, "28x28 off centre");
-    free(canvas.rgba);
+    /* The centre of mass of the L is (3.36, 12.64) from its corner: MNIST has that at (11, 2). */
+    static const int places[][2] = {{11, 2}, {10, 2}, {12, 2}, {11, 1}, {11, 3}, {0, 0}, {16, 8}};
+    uint8_t reference[IMAGE_PIXELS] = {0}, image[IMAGE_PIXELS];
+    for (size_t p = 0; p < 7; p++) {
+        struct canvas canvas = canvas_create(IMAGE_SIDE, IMAGE_SIDE, black);
+        draw_l(&canvas, places[p][0], places[p][1]);
+        normalise(&canvas, DRAWING_AUTO, image);
+        for (int i = 0; i < IMAGE_PIXELS && p == 0; i++)
+            reference[i] = canvas.rgba[4 * i];
+        assert_memory_equal(image, reference, IMAGE_PIXELS);
+        free(canvas.rgba);
+    }
+}
+
+/* A cross in the middle of 28x28, its centre of mass where MNIST's are. */
+static void cross_of_any_size_is_scaled_to_20_pixels(void **state)
+{
+    (void)state;
+    static const int arms[] = {3, 7, 10, 12};
+    for (size_t a = 0; a < 4; a++) {
+        uint8_t image[IMAGE_PIXELS];
+        struct canvas canvas = canvas_create(IMAGE_SIDE, IMAGE_SIDE, black);
+        for (int i = -arms[a]; i <= arms[a]; i++) {
+            canvas_mix(&canvas, 14 + i, 14, white, 1);
+            canvas_mix(&canvas, 14, 14 + i, white, 1);
+        }
+        normalise(&canvas, DRAWING_AUTO, image);
+        struct look look = look_at(image);
+        assert_int_equal(look.right - look.left, 20);
+        assert_int_equal(look.bottom - look.top, 20);
+        free(canvas.rgba);
+    }
 }
 
 static void digit_that_fills_its_picture_is_read(void **state)
@@ -496,7 +535,8 @@ int main(void)
         cmocka_unit_test(colours_and_polarity_do_not_matter),
         cmocka_unit_test(faint_noise_on_the_paper_does_not_move_the_digit),
         cmocka_unit_test(thin_one_stays_thin),
-        cmocka_unit_test(small_picture_that_is_off_centre_is_centred),
+        cmocka_unit_test(digit_of_20_pixels_is_only_moved),
+        cmocka_unit_test(cross_of_any_size_is_scaled_to_20_pixels),
         cmocka_unit_test(digit_that_fills_its_picture_is_read),
         cmocka_unit_test(extreme_sides_are_read),
         cmocka_unit_test(empty_picture_has_no_ink),
