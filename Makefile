@@ -17,6 +17,7 @@ COMPILE   = $(CC) $(LANGUAGE) $(OPTIMISE) $(WARNINGS) $(WERROR) $(SANITIZE) $(CP
 LINK      = $(CC) -pthread $(SANITIZE) $(LDFLAGS)
 
 # Commands are shown in short; V=1 shows them in full.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(V),,--silent)
 show = $(if $(V),,@echo "  $(1) $(2)" &&)
 
 ENGINE_LIBS := -lopenblas -ljansson -lnettle -lz -lm
@@ -124,11 +125,11 @@ $(PACKAGES)test $(PACKAGES)lint $(PACKAGES)bench: | $(PACKAGES)run
 
 # npm ci starts from an empty node_modules: both marks vanish with it. What tests need is not taken away again.
 $(MODULES): package-lock.json | $(PACKAGES)run
-	npm ci --loglevel=error $(if $(wildcard $@-dev),,--omit=dev)
+	$(call show,install,node_modules)npm ci --loglevel=error $(if $(wildcard $@-dev),,--omit=dev)
 	@touch $@ $(wildcard $@-dev)
 
 $(MODULES)-dev: package-lock.json | $(PACKAGES)run
-	npm ci --loglevel=error
+	$(call show,install,node_modules)npm ci --loglevel=error
 	@touch $(MODULES) $@
 
 # The page, its chart library and the API's description, as one C file.
@@ -155,12 +156,12 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## install what is missing, build, prepare the data and serve on http://127.0.0.1:8080
-	@$(MAKE) --no-print-directory prepare
-	@$(MAKE) --no-print-directory -j$(JOBS) build data
+	@$(SUBMAKE) prepare
+	@$(SUBMAKE) -j$(JOBS) build data
 	@exec $(BUILD)/digitd serve --listen $(LISTEN)
 
 deps: ## install the Debian and npm packages that build and run need
-	@$(MAKE) --no-print-directory prepare
+	@$(SUBMAKE) prepare
 
 install: build ## copy the program to PREFIX/bin (/usr/local; DESTDIR is honoured)
 	install -D -m 755 $(BUILD)/digitd $(DESTDIR)$(PREFIX)/bin/digitd
@@ -174,31 +175,31 @@ clean: ## remove what was built (data and installed packages stay)
 # ---- For developers ------------------------------------------------------------------------------
 
 test: ## every test, after the same preparation (SUITES="engine api" picks some)
-	@$(MAKE) --no-print-directory prepare-tests
-	@$(MAKE) --no-print-directory -j$(JOBS) data tests
+	@$(SUBMAKE) prepare-tests
+	@$(SUBMAKE) -j$(JOBS) data tests
 	@tests/run $(BUILD) $(SUITES)
 
 check: ## the fast tests: units of the engine and the server
-	@$(MAKE) --no-print-directory test SUITES="engine server"
+	@$(SUBMAKE) test SUITES="engine server"
 
 asan: ## the tests in C under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(MAKE) --no-print-directory test BUILD=build-asan SUITES="$(filter-out browser,$(SUITES))" OPTIMISE="-O1 -g" \
+	@$(SUBMAKE) test BUILD=build-asan SUITES="$(filter-out browser,$(SUITES))" OPTIMISE="-O1 -g" \
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 
 tsan: ## the tests in C under ThreadSanitizer
-	@$(MAKE) --no-print-directory test BUILD=build-tsan SUITES="$(filter-out browser,$(SUITES))" OPTIMISE="-O1 -g" \
+	@$(SUBMAKE) test BUILD=build-tsan SUITES="$(filter-out browser,$(SUITES))" OPTIMISE="-O1 -g" \
 		SANITIZE="-fsanitize=thread"
 
 bench: ## training speed beside PyTorch's, in turns
-	@$(MAKE) --no-print-directory prepare $(PACKAGES)bench
-	@$(MAKE) --no-print-directory -j$(JOBS) data benches
+	@$(SUBMAKE) prepare $(PACKAGES)bench
+	@$(SUBMAKE) -j$(JOBS) data benches
 	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE tests/bench/run $(BUILD) data/datasets
 
 format: $(PACKAGES)lint ## lay out the C source
 	clang-format -i $(C_FILES)
 
 lint: ## gcc, clang, clang-tidy, cppcheck, clang-format, shellcheck, types of the page, API description, compose file
-	@$(MAKE) --no-print-directory $(MODULES)-dev $(PACKAGES)test $(PACKAGES)lint
+	@$(SUBMAKE) $(MODULES)-dev $(PACKAGES)test $(PACKAGES)lint
 	@$(MAKE) --no-print-directory lint-gcc lint-clang
 	@$(MAKE) --no-print-directory -k -j$(JOBS) --output-sync=target BUILD=build-lint $(LINTS)
 	@echo "No fault found."
