@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Kernel and bias of each layer, three times in a checkpoint. */
-#define MAX_TENSORS (3 * 2 * MODEL_MAX_LAYERS)
+/* Kernel and bias of each layer, up to five times in a checkpoint. */
+#define MAX_TENSORS (5 * 2 * MODEL_MAX_LAYERS)
 
 /* Appends the tensors of `slab`, their names behind `prefix`; returns the new count. */
 static size_t add_tensors(const struct network *network, const char *prefix, float *slab,
@@ -138,6 +138,8 @@ static const struct {
     {"loss_sum", true, offsetof(struct train_place, loss_sum)},
     {"correct", false, offsetof(struct train_place, correct)},
     {"seconds", true, offsetof(struct train_place, seconds)},
+    {"best_epoch", false, offsetof(struct train_place, best_epoch)},
+    {"best_loss", true, offsetof(struct train_place, best_loss)},
 };
 #define PLACE_FIELDS (sizeof place_fields / sizeof *place_fields)
 
@@ -193,7 +195,10 @@ static size_t state_tensors(const struct network *network, const struct train_st
 {
     size_t count = add_tensors(network, "", state->weights, tensors, 0);
     count = add_tensors(network, "adam/m/", state->moment_1, tensors, count);
-    return add_tensors(network, "adam/v/", state->moment_2, tensors, count);
+    count = add_tensors(network, "adam/v/", state->moment_2, tensors, count);
+    if (state->average)
+        count = add_tensors(network, "average/", state->average, tensors, count);
+    return state->best ? add_tensors(network, "best/", state->best, tensors, count) : count;
 }
 
 enum status checkpoint_save(const struct network *network, const struct train_state *state,

@@ -13,6 +13,10 @@ struct train_place {
     double loss_sum; /* over the images of the epoch under way */
     int64_t correct; /* among them */
     double seconds;  /* spent on the epoch under way */
+
+    int64_t
+        best_epoch; /* with patience: the one with the lowest validation loss so far, 1-based; 0: none yet */
+    double best_loss; /* its validation loss */
 };
 
 /* What a checkpoint holds beside the slabs. */

@@ -70,20 +70,24 @@ void softmax(size_t rows, const float *logits, size_t pitch, float *probabilitie
 }
 
 struct loss_sum cross_entropy(size_t rows, const float *logits, size_t pitch, const uint8_t *labels,
-                              float *dlogits)
+                              double smoothing, float *dlogits)
 {
     struct loss_sum result = {0};
     for (size_t row = 0; row < rows; row++) {
         const float *values = logits + row * pitch;
         double exponential[CLASSES], sum = exponentials(values, exponential);
         int answer = arg_max(values);
-        result.loss += log(sum) + (double)values[answer] - (double)values[labels[row]];
+        double normaliser = log(sum) + (double)values[answer], mean = 0;
+        for (int i = 0; i < CLASSES; i++)
+            mean += (double)values[i] / CLASSES;
+        result.loss += normaliser - (1 - smoothing) * (double)values[labels[row]] - smoothing * mean;
         result.correct += answer == labels[row];
         if (!dlogits)
             continue;
-        for (int i = 0; i < CLASSES; i++)
-            dlogits[row * pitch + (size_t)i] =
-                (float)((exponential[i] / sum - (i == labels[row])) / (double)rows);
+        for (int i = 0; i < CLASSES; i++) {
+            double target = (1 - smoothing) * (i == labels[row]) + smoothing / CLASSES;
+            dlogits[row * pitch + (size_t)i] = (float)((exponential[i] / sum - target) / (double)rows);
+        }
     }
     return result;
 }

@@ -28,14 +28,15 @@ void dense_backward_input(const struct stage *stage, const float *parameters, si
 void softmax(size_t rows, const float *logits, size_t pitch, float *probabilities);
 
 struct loss_sum {
-    double loss; /* sum of -log(probability of the label), in nats */
+    double loss; /* sum over rows of -log(probability) under the target, in nats */
     size_t correct;
 };
 
-/* Loss over all rows; dlogits [rows][pitch] = (softmax - one-hot) / rows unless NULL. The largest logit counts as the
- * answer, the first of equals. */
+/* Loss over all rows; dlogits [rows][pitch] = (softmax - target) / rows unless NULL. The target is 1 - smoothing for the
+ * label and smoothing / 10 more for every class (Szegedy et al., 2016). The largest logit counts as the answer, the
+ * first of equals. */
 struct loss_sum cross_entropy(size_t rows, const float *logits, size_t pitch, const uint8_t *labels,
-                              float *dlogits);
+                              double smoothing, float *dlogits);
 
 /* The class with the largest of 10 values, the first of equals. */
 int arg_max(const float *values);

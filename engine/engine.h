@@ -144,18 +144,42 @@ const char *activation_name(enum activation activation);
 
 /* ---- Training configuration ------------------------------------------------------------------- */
 
-struct train_config {
-    int epochs;              /* 1..1000 */
-    int batch_size;          /* 1..1024; the last batch of an epoch may be smaller */
-    double learning_rate;    /* 0 < rate <= 10 */
-    double beta_1, beta_2;   /* Adam's decay rates, 0 <= beta < 1 */
-    double epsilon;          /* Adam's, 0 < epsilon <= 1 */
-    double validation_split; /* the LAST fraction of the training set is held out; 0 <= split <= 0.9 */
-    int64_t train_limit;     /* use only the first so many images of the training set; 0: all */
-    uint64_t seed;           /* 0..2^53-1, so that JavaScript can say it too */
+/* How the learning rate moves over a run's updates, after a linear warm-up from 0. */
+enum schedule {
+    SCHEDULE_CONSTANT,
+    SCHEDULE_COSINE, /* down to 0 at the last update (Loshchilov and Hutter, 2017) */
 };
 
-/* The tutorial's recipe: 10 epochs, batch 64, Adam with rate 1e-3, last 10 % for validation, seed 1. */
+/* Ranges of random changes to each image each time it is trained on; 0 leaves a change out. */
+struct augmentation {
+    double rotation;  /* degrees either way, 0..45 */
+    double shift;     /* pixels either way along each axis, 0..8 */
+    double scale;     /* factor 1 - scale .. 1 + scale along each axis, 0..0.5 */
+    double shear;     /* slant either way, 0..0.5 */
+    double elastic;   /* pixels of a smooth random displacement, 0..4 */
+    double thickness; /* share of a pixel by which strokes are dilated or eroded, 0..1 */
+};
+
+struct train_config {
+    int epochs;           /* 1..1000 */
+    int batch_size;       /* 1..1024; the last batch of an epoch may be smaller */
+    double learning_rate; /* 0 < rate <= 10; the largest of the schedule */
+    enum schedule schedule;
+    double warmup;           /* share of all updates over which the rate rises, 0 <= warmup < 1 */
+    double beta_1, beta_2;   /* Adam's decay rates, 0 <= beta < 1 */
+    double epsilon;          /* Adam's, 0 < epsilon <= 1 */
+    double label_smoothing;  /* share of the target spread over all classes, 0 <= share < 1 */
+    double ema_decay;        /* of the average of weights that is validated and kept; 0: no average */
+    double validation_split; /* the LAST fraction of the training set is held out; 0 <= split <= 0.9 */
+    int patience; /* stop after so many epochs without a lower validation loss and keep the best epoch's
+                                weights; 0: never, and keep the last */
+    int64_t train_limit; /* use only the first so many images of the training set; 0: all */
+    uint64_t seed;       /* 0..2^53-1, so that JavaScript can say it too */
+    struct augmentation augmentation;
+};
+
+/* The tutorial's recipe: 10 epochs, batch 64, Adam with rate 1e-3, last 10 % for validation, seed 1, and none of what the
+ * tutorial does not have. */
 struct train_config train_config_default(void);
 
 /* Reads a JSON object over `ret_config`'s present values; absent fields keep theirs, unknown fields, wrong
@@ -165,6 +189,18 @@ MUST_CHECK enum status train_config_from_json(const struct json_t *json, const c
 
 /* Every field; a new reference, NULL without memory. */
 struct json_t *train_config_to_json(const struct train_config *config);
+
+/* A model and how to train it, under a name: "reference" (the tutorial's), "quick" (a minute or less), "best".
+ * ERR_NOT_FOUND names those that exist. */
+MUST_CHECK enum status recipe_find(const char *name, struct model_spec *ret_spec,
+                                   struct train_config *ret_config, struct error *err);
+
+/* Names by index, NULL past the end. */
+const char *recipe_name(size_t index);
+
+/* What training sees of an image: variant number `index` of epoch `epoch`. */
+void augment_preview(const struct augmentation *augmentation, uint64_t seed, unsigned epoch, uint64_t index,
+                     const uint8_t image[IMAGE_PIXELS], uint8_t ret_image[IMAGE_PIXELS]);
 
 /* ---- Datasets ---------------------------------------------------------------------------------- */
 
@@ -247,6 +283,7 @@ struct train_progress {
     int epoch, epochs;            /* 1-based: the epoch under way, or the last one when done */
     int64_t step, steps;          /* of this epoch; step counts the finished ones */
     int64_t images, images_total; /* trained on so far, and in the whole run */
+    bool stopped_early;           /* patience ended the run before its last epoch */
     bool validating;              /* between the last step of an epoch and its end */
     double step_loss;             /* of the last step; NaN before the first */
 };
@@ -267,6 +304,11 @@ MUST_CHECK enum status trainer_create(const struct model_plan *plan, const struc
                                       struct dataset *data, struct thread_team *team,
                                       struct trainer **ret_trainer, struct error *err);
 
+/* The same, beginning with the weights of `model` (fine-tuning), whose plan it takes. */
+MUST_CHECK enum status trainer_create_from(const struct model *model, const struct train_config *config,
+                                           struct dataset *data, struct thread_team *team,
+                                           struct trainer **ret_trainer, struct error *err);
+
 /* Continues a run from trainer_save's file, to the same bytes as a run never interrupted. ERR_FORMAT: no such
  * checkpoint. ERR_ARGUMENT: it was made from another dataset (by digest). */
 MUST_CHECK enum status trainer_load(const char *path, struct dataset *data, struct thread_team *team,
@@ -285,7 +327,8 @@ const struct train_config *trainer_config(const struct trainer *trainer);
 /* A checkpoint: weights, Adam's moments and the place in the run. Written as model_save does. */
 MUST_CHECK enum status trainer_save(const struct trainer *trainer, const char *path, struct error *err);
 
-/* A copy of the present weights as a model of their own. */
+/* A copy of what the run would keep now, as a model of its own: the present weights, their average where there is one,
+ * or the best epoch's where a run with patience has ended. */
 MUST_CHECK enum status trainer_snapshot(const struct trainer *trainer, struct model **ret_model,
                                         struct error *err);
 

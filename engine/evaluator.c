@@ -90,7 +90,7 @@ static void evaluate_task(void *context, size_t task, int member)
                            inference_input(inference, i));
     }
     const float *logits = inference_run(inference, count, &pitch);
-    struct loss_sum sum = cross_entropy(count, logits, pitch, labels, NULL);
+    struct loss_sum sum = cross_entropy(count, logits, pitch, labels, 0, NULL);
     *result = (struct task_result){.loss = sum.loss, .correct = sum.correct};
     for (size_t i = 0; i < count; i++)
         result->confusion_matrix[labels[i]][arg_max(logits + i * pitch)]++;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPECTATION_SIZE 200
+#define EXPECTATION_SIZE 256
 
 /* ---- Words -------------------------------------------------------------------------------------- */
 

@@ -42,6 +42,12 @@ static const struct {
       {CONV(32, 3, PADDING_SAME), CONV(32, 3, PADDING_VALID), POOL(2), CONV(64, 3, PADDING_SAME),
        CONV(64, 3, PADDING_VALID), POOL(2), FLATTEN, DENSE(512), OUTPUT}}},
 
+    /* The same with dropout, for long runs on augmented images. */
+    {"reference_dropout",
+     {11,
+      {CONV(32, 3, PADDING_SAME), CONV(32, 3, PADDING_VALID), POOL(2), CONV(64, 3, PADDING_SAME),
+       CONV(64, 3, PADDING_VALID), POOL(2), FLATTEN, DROPOUT(0.25f), DENSE(512), DROPOUT(0.4f), OUTPUT}}},
+
     /* 55,338 parameters: an epoch in a fraction of the time, for a first look and for tests. */
     {"small",
      {7,

@@ -8,7 +8,7 @@
 #include "engine/engine.h"
 
 /* What a number is drawn for; `lane` tells layers of one stream apart. */
-enum rng_stream { RNG_INITIALISE = 1, RNG_SHUFFLE = 2, RNG_DROPOUT = 3 };
+enum rng_stream { RNG_INITIALISE = 1, RNG_SHUFFLE = 2, RNG_DROPOUT = 3, RNG_AUGMENT = 4 };
 
 struct rng {
     uint64_t seed;

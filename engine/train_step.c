@@ -1,6 +1,7 @@
 #include "engine/train_step.h"
 
 #include "engine/alloc.h"
+#include "engine/augment.h"
 #include "engine/threads.h"
 
 #include <math.h>
@@ -39,7 +40,7 @@ struct step_run {
     const struct train_state *state;
     struct train_state *updated; /* the same, where a task may write */
     const struct train_batch *batch;
-    const struct adam_step *adam;
+    const struct train_update *update;
     const struct stage *stage; /* of the head */
     size_t index;              /* its number */
     size_t weight_tasks;       /* of dense_backward: the first so many */
@@ -223,15 +224,27 @@ static float *stage_input(const struct train_step *step, size_t index, size_t fi
                       : step->outputs[index - 1] + first * step->network->stages[index].in_size;
 }
 
+static void load_image(const struct step_run *run, size_t index, float *ret_input)
+{
+    const struct train_batch *batch = run->batch;
+    const struct network *network = run->step->network;
+    const uint8_t *image = dataset_image(batch->data, batch->order[index]);
+    if (!batch->augmentation) {
+        network_load_image(network, image, ret_input);
+        return;
+    }
+    float pixels[IMAGE_PIXELS];
+    augment_image(batch->augmentation, batch->seed, batch->epoch, batch->first + index, image, pixels);
+    for (size_t i = 0; i < IMAGE_PIXELS; i++)
+        ret_input[i * network->input_pitch] = pixels[i];
+}
+
 static void load_images(const struct step_run *run, struct span images)
 {
     struct train_step *step = run->step;
-    const struct network *network = step->network;
     for (size_t i = images.first; i < images.first + images.count; i++) {
-        uint32_t index = run->batch->order[i];
-        step->labels[i] = (uint8_t)dataset_label(run->batch->data, index);
-        network_load_image(network, dataset_image(run->batch->data, index),
-                           step->inputs + i * network->input_size);
+        step->labels[i] = (uint8_t)dataset_label(run->batch->data, run->batch->order[i]);
+        load_image(run, i, step->inputs + i * step->network->input_size);
     }
 }
 
@@ -433,7 +446,7 @@ bool train_step_gradient(struct train_step *step, const struct train_state *stat
         thread_team_run(step->team, load_task, &run, row_tasks(&run));
     head_forward(&run);
     *ret_loss = cross_entropy(batch->count, step->outputs[last], network->stages[last].out_size, step->labels,
-                              step->upstream[last]);
+                              batch->label_smoothing, step->upstream[last]);
     head_backward(&run);
     if (network->trunk > 0)
         thread_team_run(step->team, backward_task, &run, shards);
@@ -441,20 +454,24 @@ bool train_step_gradient(struct train_step *step, const struct train_state *stat
     return isfinite(ret_loss->loss) && !atomic_load(&run.infinite);
 }
 
-static void adam_task(void *context, size_t task, int member)
+static void update_task(void *context, size_t task, int member)
 {
     const struct step_run *run = context;
     struct train_step *step = run->step;
+    struct train_state *state = run->updated;
     (void)member;
     size_t first = task * SLAB_BLOCK, rest = step->network->parameters - first;
-    step->kernels->adam(run->adam, step->gradients + first, rest < SLAB_BLOCK ? rest : SLAB_BLOCK,
-                        run->updated->weights + first, run->updated->moment_1 + first,
-                        run->updated->moment_2 + first);
+    size_t count = rest < SLAB_BLOCK ? rest : SLAB_BLOCK;
+    step->kernels->adam(&run->update->adam, step->gradients + first, count, state->weights + first,
+                        state->moment_1 + first, state->moment_2 + first);
+    if (state->average)
+        step->kernels->average(run->update->average_share, state->weights + first, count,
+                               state->average + first);
 }
 
-void train_step_apply(struct train_step *step, struct train_state *state, const struct adam_step *adam)
+void train_step_apply(struct train_step *step, struct train_state *state, const struct train_update *update)
 {
-    struct step_run run = {.step = step, .updated = state, .adam = adam};
-    thread_team_run(step->team, adam_task, &run, slab_tasks(step->network));
+    struct step_run run = {.step = step, .updated = state, .update = update};
+    thread_team_run(step->team, update_task, &run, slab_tasks(step->network));
     train_step_prepare(step, state);
 }

@@ -11,6 +11,8 @@
 /* The slabs of a run. */
 struct train_state {
     float *weights, *moment_1, *moment_2; /* network.parameters floats each */
+    float *average;                       /* of the weights over the updates, or NULL */
+    float *best;                          /* what was kept of the best epoch, or NULL */
     float *prepared;                      /* network.prepared floats, made from `weights` */
 };
 
@@ -22,6 +24,14 @@ struct train_batch {
     uint64_t seed;
     unsigned epoch;
     uint64_t first; /* number of the batch's first image within the epoch */
+    double label_smoothing;
+    const struct augmentation *augmentation; /* NULL: images as they are */
+};
+
+/* How a step changes the weights. */
+struct train_update {
+    struct adam_step adam;
+    float average_share; /* of the new weights in their average */
 };
 
 struct train_step; /* buffers for one step */
@@ -46,7 +56,7 @@ MUST_CHECK bool train_step_gradient(struct train_step *step, const struct train_
 /* The gradients of the last train_step_gradient, a slab as the parameters'. */
 const float *train_step_gradients(const struct train_step *step);
 
-/* Applies them by Adam, and prepares the new weights. */
-void train_step_apply(struct train_step *step, struct train_state *state, const struct adam_step *adam);
+/* Applies them by Adam, moves the average if there is one, and prepares the new weights. */
+void train_step_apply(struct train_step *step, struct train_state *state, const struct train_update *update);
 
 #endif

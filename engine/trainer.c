@@ -1,4 +1,5 @@
 #include "engine/alloc.h"
+#include "engine/augment.h"
 #include "engine/checkpoint.h"
 #include "engine/model.h"
 #include "engine/rng.h"
@@ -54,13 +55,17 @@ static void split_images(const struct train_config *config, size_t count, size_t
 static enum status allocate_slabs(struct trainer *trainer, struct error *err)
 {
     size_t parameters = trainer->network.parameters;
+    bool averaged = trainer->config.ema_decay > 0, patient = trainer->config.patience > 0;
     trainer->state = (struct train_state){.weights = aligned_new(parameters, sizeof(float)),
                                           .moment_1 = aligned_new(parameters, sizeof(float)),
                                           .moment_2 = aligned_new(parameters, sizeof(float)),
+                                          .average = averaged ? aligned_new(parameters, sizeof(float)) : NULL,
+                                          .best = patient ? aligned_new(parameters, sizeof(float)) : NULL,
                                           .prepared = aligned_new(trainer->network.prepared, sizeof(float))};
     trainer->order = aligned_new(trainer->train_count, sizeof *trainer->order);
     if (!trainer->state.weights || !trainer->state.moment_1 || !trainer->state.moment_2 ||
-        !trainer->state.prepared || !trainer->order)
+        !trainer->state.prepared || !trainer->order || (averaged && !trainer->state.average) ||
+        (patient && !trainer->state.best))
         return error_set(err, ERR_MEMORY, "no memory to train a model of %zu parameters",
                          trainer->network.plan.parameters);
     return OK;
@@ -103,6 +108,14 @@ static enum status trainer_allocate(const struct model_plan *plan, const struct 
     return OK;
 }
 
+/* Makes the weights in the slab those that the run begins with. */
+static void begin(struct trainer *trainer)
+{
+    if (trainer->state.average)
+        memcpy(trainer->state.average, trainer->state.weights, trainer->network.parameters * sizeof(float));
+    train_step_prepare(trainer->step, &trainer->state);
+}
+
 enum status trainer_create(const struct model_plan *plan, const struct train_config *config,
                            struct dataset *data, struct thread_team *team, struct trainer **ret_trainer,
                            struct error *err)
@@ -112,7 +125,21 @@ enum status trainer_create(const struct model_plan *plan, const struct train_con
     if (status != OK)
         return status;
     network_initialise(&trainer->network, config->seed, trainer->state.weights);
-    train_step_prepare(trainer->step, &trainer->state);
+    begin(trainer);
+    *ret_trainer = trainer;
+    return OK;
+}
+
+enum status trainer_create_from(const struct model *model, const struct train_config *config,
+                                struct dataset *data, struct thread_team *team, struct trainer **ret_trainer,
+                                struct error *err)
+{
+    struct trainer *trainer;
+    enum status status = trainer_allocate(model_plan_of(model), config, data, team, &trainer, err);
+    if (status != OK)
+        return status;
+    memcpy(trainer->state.weights, model->parameters, trainer->network.parameters * sizeof(float));
+    begin(trainer);
     *ret_trainer = trainer;
     return OK;
 }
@@ -126,6 +153,8 @@ void trainer_free(struct trainer *trainer)
     free(trainer->state.weights);
     free(trainer->state.moment_1);
     free(trainer->state.moment_2);
+    free(trainer->state.average);
+    free(trainer->state.best);
     free(trainer->state.prepared);
     free(trainer->order);
     dataset_unref(trainer->data);
@@ -137,22 +166,68 @@ size_t trainer_memory(const struct model_plan *plan, const struct train_config *
     struct network network;
     network_create(plan, true, &network);
     size_t slabs, step = train_step_memory(&network, (size_t)config->batch_size, threads), all;
-    if (__builtin_mul_overflow(network.parameters * 3 + network.prepared, sizeof(float), &slabs) ||
+    size_t copies = 3 + (size_t)(config->ema_decay > 0) + (size_t)(config->patience > 0);
+    if (__builtin_mul_overflow(network.parameters * copies + network.prepared, sizeof(float), &slabs) ||
         __builtin_add_overflow(slabs, step, &all))
         return SIZE_MAX;
     return all;
 }
 
+/* ---- What a run would keep ---- */
+
+static const float *present_weights(const struct trainer *trainer)
+{
+    return trainer->state.average ? trainer->state.average : trainer->state.weights;
+}
+
+static bool is_done(const struct trainer *trainer)
+{
+    const struct train_place *place = &trainer->place;
+    bool patience_ended = trainer->config.patience > 0 && place->best_epoch > 0 &&
+                          place->epoch - place->best_epoch >= trainer->config.patience;
+    return place->epoch >= trainer->config.epochs || patience_ended;
+}
+
+static enum status model_of_weights(const struct trainer *trainer, const float *weights,
+                                    struct model **ret_model, struct error *err)
+{
+    struct model *model;
+    enum status status = model_allocate(&trainer->network.plan, &model, err);
+    if (status != OK)
+        return status;
+    memcpy(model->parameters, weights, trainer->network.parameters * sizeof(float));
+    model_seal(model);
+    *ret_model = model;
+    return OK;
+}
+
 /* ---- Running ---- */
 
-static struct adam_step adam_step_of(const struct train_config *config, int64_t update)
+/* The learning rate of update number `update`, 1-based. */
+static double learning_rate(const struct train_config *config, int64_t update, int64_t updates)
 {
+    double warmup = config->warmup * (double)updates, at = (double)update;
+    if (at < warmup)
+        return config->learning_rate * at / warmup;
+    if (config->schedule == SCHEDULE_CONSTANT)
+        return config->learning_rate;
+    return config->learning_rate * 0.5 * (1 + cos(M_PI * (at - warmup) / ((double)updates - warmup)));
+}
+
+static struct train_update next_update(struct trainer *trainer)
+{
+    const struct train_config *config = &trainer->config;
+    int64_t update = ++trainer->place.updates, updates = config->epochs * trainer->steps;
     double correction_1 = 1 - pow(config->beta_1, (double)update);
     double correction_2 = sqrt(1 - pow(config->beta_2, (double)update));
-    return (struct adam_step){.rate = (float)(config->learning_rate * correction_2 / correction_1),
-                              .beta_1 = (float)config->beta_1,
-                              .beta_2 = (float)config->beta_2,
-                              .epsilon = (float)(config->epsilon * correction_2)};
+    double rate = learning_rate(config, update, updates);
+    double decay =
+        fmin(config->ema_decay, (1 + (double)update) / (10 + (double)update)); /* short while all is new */
+    return (struct train_update){.adam = {.rate = (float)(rate * correction_2 / correction_1),
+                                          .beta_1 = (float)config->beta_1,
+                                          .beta_2 = (float)config->beta_2,
+                                          .epsilon = (float)(config->epsilon * correction_2)},
+                                 .average_share = (float)(1 - decay)};
 }
 
 static void order_images(struct trainer *trainer)
@@ -176,15 +251,18 @@ static enum status advance_step(struct trainer *trainer, struct error *err)
                                 .count = rest < batch_size ? rest : batch_size,
                                 .seed = trainer->config.seed,
                                 .epoch = (unsigned)place->epoch + 1,
-                                .first = first};
+                                .first = first,
+                                .label_smoothing = trainer->config.label_smoothing};
+    if (augmentation_is_on(&trainer->config.augmentation))
+        batch.augmentation = &trainer->config.augmentation;
     struct loss_sum loss;
     if (!train_step_gradient(trainer->step, &trainer->state, &batch, &loss))
         return error_set(
             err, ERR_DIVERGED,
             "loss or gradients are no longer finite in step %lld of epoch %d; a lower learning rate may help",
             (long long)place->step + 1, place->epoch + 1);
-    struct adam_step adam = adam_step_of(&trainer->config, ++place->updates);
-    train_step_apply(trainer->step, &trainer->state, &adam);
+    struct train_update update = next_update(trainer);
+    train_step_apply(trainer->step, &trainer->state, &update);
     place->step++;
     place->loss_sum += loss.loss;
     place->correct += (int64_t)loss.correct;
@@ -203,13 +281,22 @@ static void finish_epoch(struct trainer *trainer, const struct evaluation *valid
                                .validation_loss = validation ? validation->loss : NAN,
                                .validation_accuracy = validation ? validation->accuracy : NAN,
                                .seconds = place->seconds};
-    *place = (struct train_place){.epoch = place->epoch + 1, .updates = place->updates};
+    if (trainer->state.best && validation &&
+        (place->best_epoch == 0 || validation->loss < place->best_loss)) {
+        place->best_epoch = place->epoch + 1;
+        place->best_loss = validation->loss;
+        memcpy(trainer->state.best, present_weights(trainer), trainer->network.parameters * sizeof(float));
+    }
+    *place = (struct train_place){.epoch = place->epoch + 1,
+                                  .updates = place->updates,
+                                  .best_epoch = place->best_epoch,
+                                  .best_loss = place->best_loss};
 }
 
 static enum status begin_validation(struct trainer *trainer, struct error *err)
 {
     struct model *model;
-    enum status status = trainer_snapshot(trainer, &model, err);
+    enum status status = model_of_weights(trainer, present_weights(trainer), &model, err);
     if (status != OK)
         return status;
     status = evaluator_create(model, trainer->data, trainer->train_count, trainer->validation_count,
@@ -232,7 +319,7 @@ static enum status advance_validation(struct trainer *trainer, bool *ret_done, s
 enum status trainer_advance(struct trainer *trainer, enum trainer_event *ret_event, struct error *err)
 {
     struct train_place *place = &trainer->place;
-    if (place->epoch >= trainer->config.epochs) {
+    if (is_done(trainer)) {
         *ret_event = TRAINER_DONE;
         return OK;
     }
@@ -264,7 +351,7 @@ enum status trainer_advance(struct trainer *trainer, enum trainer_event *ret_eve
 struct train_progress trainer_progress(const struct trainer *trainer)
 {
     const struct train_place *place = &trainer->place;
-    bool done = place->epoch >= trainer->config.epochs;
+    bool done = is_done(trainer);
     int64_t step = done ? trainer->steps : place->step, in_epoch = step * trainer->config.batch_size;
     int64_t train_count = (int64_t)trainer->train_count;
     return (struct train_progress){
@@ -275,6 +362,7 @@ struct train_progress trainer_progress(const struct trainer *trainer)
         .images = (done ? place->epoch - 1 : place->epoch) * train_count +
                   (in_epoch < train_count ? in_epoch : train_count),
         .images_total = trainer->config.epochs * train_count,
+        .stopped_early = done && place->epoch < trainer->config.epochs,
         .validating = !done && step == trainer->steps,
         .step_loss = trainer->step_loss,
     };
@@ -292,14 +380,8 @@ const struct train_config *trainer_config(const struct trainer *trainer)
 
 enum status trainer_snapshot(const struct trainer *trainer, struct model **ret_model, struct error *err)
 {
-    struct model *model;
-    enum status status = model_allocate(&trainer->network.plan, &model, err);
-    if (status != OK)
-        return status;
-    memcpy(model->parameters, trainer->state.weights, trainer->network.parameters * sizeof(float));
-    model_seal(model);
-    *ret_model = model;
-    return OK;
+    bool best = trainer->place.best_epoch > 0 && is_done(trainer);
+    return model_of_weights(trainer, best ? trainer->state.best : present_weights(trainer), ret_model, err);
 }
 
 /* ---- Checkpoints ---- */

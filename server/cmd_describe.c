@@ -14,7 +14,7 @@ struct settings {
 #define AT(member) offsetof(struct settings, member)
 
 static const struct option_spec specs[] = {
-    {"preset", OPTION_STRING, AT(preset), "NAME", .help = "reference, small or large (default reference)"},
+    {"preset", OPTION_STRING, AT(preset), "NAME", .help = "reference, reference_dropout, small or large"},
     {"model", OPTION_STRING, AT(model), "FILE.json", .help = "A model of your own, as the HTTP API takes it"},
     {"batch-size", OPTION_INT, AT(batch_size), "N", .help = "Images a training step", .min = 1, .max = 1024},
     {"threads", OPTION_INT, AT(threads), "N",

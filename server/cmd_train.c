@@ -28,7 +28,7 @@ static const struct option_spec specs[] = {
     {"dataset", OPTION_STRING, AT(dataset), "NAME",
      .help = "What to train on: a folder of the data directory"},
     {"data-dir", OPTION_STRING, AT(data_dir), "DIR", .help = "Where the datasets are, a folder each"},
-    {"preset", OPTION_STRING, AT(preset), "NAME", .help = "reference, small or large (default reference)"},
+    {"preset", OPTION_STRING, AT(preset), "NAME", .help = "reference, reference_dropout, small or large"},
     {"model", OPTION_STRING, AT(model), "FILE.json", .help = "A model of your own, as the HTTP API takes it"},
     {"epochs", OPTION_DOUBLE, AT(epochs), "N", .help = "Passes over the training images"},
     {"batch-size", OPTION_DOUBLE, AT(batch_size), "N", .help = "Images a step"},

@@ -192,3 +192,11 @@ void KERNEL(adam)(const struct adam_step *step, const float *gradient, size_t co
         vec_store(weights + i, vec_load(weights + i) - step->rate * m / (vec_sqrt(v) + step->epsilon));
     }
 }
+
+void KERNEL(average)(float share, const float *weights, size_t count, float *average)
+{
+    for (size_t i = 0; i < count; i += LANES) {
+        vec old = vec_load(average + i);
+        vec_store(average + i, old + share * (vec_load(weights + i) - old));
+    }
+}

@@ -22,7 +22,8 @@
     X(sum_rows)                                                                                              \
     X(add)                                                                                                   \
     X(all_finite)                                                                                            \
-    X(adam)
+    X(adam)                                                                                                  \
+    X(average)
 
 #define ISA_JOIN_(name, isa) name##_##isa
 #define ISA_JOIN(name, isa)  ISA_JOIN_(name, isa)

@@ -115,6 +115,9 @@ struct kernels {
     /* One step of Adam (Kingma and Ba, 2015) on `count` parameters, a multiple of 16. */
     void (*adam)(const struct adam_step *step, const float *gradient, size_t count, float *weights,
                  float *moment_1, float *moment_2);
+
+    /* average[count] += share * (weights[count] - average[count]); count is a multiple of 16. */
+    void (*average)(float share, const float *weights, size_t count, float *average);
 };
 
 /* The sets that this processor runs, the widest first; NULL past the end. */

@@ -215,7 +215,7 @@ static void unknown_presets_are_refused(void **state)
 {
     (void)state;
     struct problems problems = problems_of("{\"preset\":\"huge\"}");
-    assert_only_problem(&problems, "/model/preset", "there are: reference, small, large");
+    assert_only_problem(&problems, "/model/preset", "there are: reference, reference_dropout, small, large");
     problems = problems_of("{\"preset\":7}");
     assert_only_problem(&problems, "/model/preset", "expected a name, found 7");
 }

@@ -115,9 +115,11 @@ static void presets_are_listed_and_sized_as_their_names_say(void **state)
 {
     (void)state;
     assert_string_equal(model_preset_name(0), "reference");
-    assert_string_equal(model_preset_name(1), "small");
-    assert_string_equal(model_preset_name(2), "large");
-    assert_null(model_preset_name(3));
+    assert_string_equal(model_preset_name(1), "reference_dropout");
+    assert_string_equal(model_preset_name(2), "small");
+    assert_string_equal(model_preset_name(3), "large");
+    assert_null(model_preset_name(4));
+    assert_int_equal(preset_plan("reference_dropout").parameters, 889834);
     assert_int_equal(preset_plan("small").parameters, 55338);
     assert_int_equal(preset_plan("large").parameters, 1903050);
 }
@@ -128,7 +130,7 @@ static void an_unknown_preset_names_the_known_ones(void **state)
     struct model_spec spec = {.count = 77};
     struct error err;
     assert_int_equal(model_spec_preset("huge", &spec, &err), ERR_NOT_FOUND);
-    assert_string_equal(err.message, "no preset is called \"huge\"; there are: reference, small, large");
+    assert_string_equal(err.message, "no preset is called \"huge\"; there are: reference, reference_dropout, small, large");
     assert_int_equal(spec.count, 77);
 }
 

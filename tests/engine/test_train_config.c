@@ -52,15 +52,22 @@ static void every_field_reads_and_writes(void **state)
     struct problems problems;
     assert_int_equal(read_text("{\"epochs\":2,\"batch_size\":128,\"learning_rate\":0.002,\"beta_1\":0.8,"
                                "\"beta_2\":0.99,\"epsilon\":1e-8,\"validation_split\":0.25,"
-                               "\"train_limit\":5000,\"seed\":9007199254740991}",
+                               "\"train_limit\":5000,\"seed\":9007199254740991,\"schedule\":\"cosine\","
+                               "\"warmup\":0.1,\"label_smoothing\":0.05,\"ema_decay\":0.99,\"patience\":3,"
+                               "\"augmentation\":{\"rotation\":12,\"shift\":2.5,\"scale\":0.1,\"shear\":0.15,"
+                               "\"elastic\":1,\"thickness\":0.5}}",
                                &config, &problems),
                      OK);
     assert_int_equal(config.batch_size, 128);
     assert_int_equal(config.train_limit, 5000);
     assert_true(config.seed == 9007199254740991u);
+    assert_int_equal(config.schedule, SCHEDULE_COSINE);
+    assert_true(config.warmup == 0.1 && config.label_smoothing == 0.05 && config.ema_decay == 0.99);
+    assert_int_equal(config.patience, 3);
+    assert_true(config.augmentation.rotation == 12 && config.augmentation.thickness == 0.5);
 
     json_t *json = train_config_to_json(&config);
-    assert_int_equal(json_object_size(json), 9);
+    assert_int_equal(json_object_size(json), 15);
     assert_int_equal(train_config_from_json(json, "", &again, &problems), OK);
     assert_memory_equal(&config, &again, sizeof config);
     json_decref(json);
@@ -113,6 +120,16 @@ static void bounds_are_included_or_excluded_as_documented(void **state)
         {"{\"seed\":9007199254740992}", false},
         {"{\"seed\":9007199254740993}", false},
         {"{\"seed\":-1}", false},
+        {"{\"warmup\":1}", false},
+        {"{\"schedule\":\"linear\"}", false},
+        {"{\"label_smoothing\":1}", false},
+        {"{\"ema_decay\":0.9999}", true},
+        {"{\"patience\":-1}", false},
+        {"{\"augmentation\":{}}", true},
+        {"{\"augmentation\":{\"rotation\":45}}", true},
+        {"{\"augmentation\":{\"rotation\":46}}", false},
+        {"{\"augmentation\":{\"thickness\":-0.1}}", false},
+        {"{\"augmentation\":true}", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct train_config config;
@@ -154,7 +171,7 @@ static void all_problems_are_reported_at_once_and_nothing_is_changed(void **stat
     assert_problem(&problems, "/training/epochs", "found -1");
     assert_problem(&problems, "/training/batch_size", "found an array");
     assert_problem(&problems, "/training/momentum",
-                   "momentum: unknown field; known here: epochs, batch_size, learning_rate, beta_1");
+                   "momentum: unknown field; known here: epochs, batch_size, learning_rate, schedule");
     assert_memory_equal(&config, &untouched, sizeof config);
 }
 

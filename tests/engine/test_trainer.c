@@ -228,6 +228,154 @@ static void divergence_stops_the_run_and_keeps_the_last_finite_weights(void **st
     thread_team_free(team);
 }
 
+/* Every option that keeps state of its own beside the weights, interrupted after each piece of work. */
+static struct train_config everything_on(void)
+{
+    struct train_config config = short_run();
+    config.epochs = 4;
+    config.schedule = SCHEDULE_COSINE;
+    config.warmup = 0.2;
+    config.label_smoothing = 0.1;
+    config.ema_decay = 0.9;
+    config.patience = 2;
+    config.augmentation = (struct augmentation){
+        .rotation = 10, .shift = 1, .scale = 0.1, .shear = 0.1, .elastic = 1, .thickness = 0.3};
+    return config;
+}
+
+static void resume_is_exact_with_every_option_on(void **state)
+{
+    (void)state;
+    char expected[65], digest[65], path[] = "/tmp/test_trainer_XXXXXX";
+    close(mkstemp(path));
+    struct dataset *data = bars_dataset(IMAGES);
+    struct thread_team *team = team_of(2);
+    struct train_config config = everything_on();
+    struct trainer *trainer = new_trainer(&config, data, team);
+    run_to_the_end(trainer);
+    digest_of(trainer, expected);
+    trainer_free(trainer);
+
+    trainer = new_trainer(&config, data, team);
+    while (advance(trainer) != TRAINER_DONE) {
+        assert_int_equal(trainer_save(trainer, path, NULL), OK);
+        trainer_free(trainer);
+        trainer = NULL;
+        assert_int_equal(trainer_load(path, data, team, &trainer, NULL), OK);
+    }
+    digest_of(trainer, digest);
+    assert_string_equal(digest, expected);
+    trainer_free(trainer);
+    thread_team_free(team);
+    dataset_unref(data);
+    unlink(path);
+}
+
+/* Each option alone makes a difference to the weights, so that none is read and forgotten. */
+static void every_option_changes_the_weights(void **state)
+{
+    (void)state;
+    struct train_config configs[8];
+    for (size_t i = 0; i < 8; i++)
+        configs[i] = short_run();
+    configs[1].schedule = SCHEDULE_COSINE;
+    configs[2].warmup = 0.5;
+    configs[3].label_smoothing = 0.1;
+    configs[4].ema_decay = 0.9;
+    configs[5].augmentation.rotation = 5;
+    configs[6].beta_1 = 0.8;
+    configs[7].batch_size = 32;
+    char digests[8][65];
+    struct thread_team *team = team_of(1);
+    struct dataset *data = bars_dataset(IMAGES);
+    for (size_t i = 0; i < 8; i++) {
+        struct trainer *trainer = new_trainer(&configs[i], data, team);
+        run_to_the_end(trainer);
+        digest_of(trainer, digests[i]);
+        trainer_free(trainer);
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(digests[i], digests[j]);
+    }
+    thread_team_free(team);
+    dataset_unref(data);
+}
+
+/* With patience, what is kept is the epoch with the lowest validation loss, and the run ends when it is long past. */
+static void patience_ends_a_run_and_keeps_its_best_epoch(void **state)
+{
+    (void)state;
+    struct thread_team *team = team_of(2);
+    struct dataset *data = bars_dataset(IMAGES);
+    struct train_config config = short_run();
+    config.epochs = 200;
+    config.learning_rate = 0.05; /* unsteady: some epochs are worse than the one before */
+    config.patience = 3;
+    struct trainer *trainer = new_trainer(&config, data, team);
+    char best[65] = "", kept[65];
+    double lowest = INFINITY;
+    int best_epoch = 0;
+    for (enum trainer_event event; (event = advance(trainer)) != TRAINER_DONE;) {
+        struct epoch_metrics metrics = trainer_last_epoch(trainer);
+        if (event != TRAINER_EPOCH || !(metrics.validation_loss < lowest))
+            continue;
+        lowest = metrics.validation_loss;
+        best_epoch = metrics.epoch;
+        digest_of(trainer, best);
+    }
+    struct train_progress progress = trainer_progress(trainer);
+    assert_true(progress.stopped_early);
+    assert_int_equal(progress.epoch, best_epoch + 3);
+    digest_of(trainer, kept);
+    assert_string_equal(kept, best);
+    trainer_free(trainer);
+    thread_team_free(team);
+    dataset_unref(data);
+}
+
+static void fine_tuning_begins_with_the_weights_of_a_model(void **state)
+{
+    (void)state;
+    struct thread_team *team = team_of(1);
+    struct dataset *data = bars_dataset(IMAGES);
+    struct train_config config = short_run();
+    struct trainer *trainer = new_trainer(&config, data, team), *tuned = NULL;
+    run_to_the_end(trainer);
+    struct model *model = NULL;
+    assert_int_equal(trainer_snapshot(trainer, &model, NULL), OK);
+    assert_int_equal(trainer_create_from(model, &config, data, team, &tuned, NULL), OK);
+    char before[65], after[65];
+    digest_of(trainer, before);
+    digest_of(tuned, after);
+    assert_string_equal(before, after);
+    double first_loss = trainer_last_epoch(trainer).train_loss;
+    run_to_the_end(tuned);
+    assert_true(trainer_last_epoch(tuned).train_loss < first_loss);
+    model_unref(model);
+    trainer_free(trainer);
+    trainer_free(tuned);
+    dataset_unref(data);
+    thread_team_free(team);
+}
+
+static void recipes_are_found_by_name(void **state)
+{
+    (void)state;
+    struct model_spec spec;
+    struct train_config config, reference = train_config_default();
+    struct error err = {0};
+    for (size_t i = 0; recipe_name(i); i++) {
+        struct model_plan plan;
+        struct problems problems = {0};
+        assert_int_equal(recipe_find(recipe_name(i), &spec, &config, &err), OK);
+        assert_int_equal(model_plan_create(&spec, "", &plan, &problems), OK);
+        assert_int_equal(plan.parameters, 889834);
+    }
+    assert_int_equal(recipe_find("reference", &spec, &config, &err), OK);
+    assert_memory_equal(&config, &reference, sizeof config);
+    assert_int_equal(recipe_find("slow", &spec, &config, &err), ERR_NOT_FOUND);
+    assert_string_equal(err.message, "no recipe is called \"slow\"; there are: reference, quick, best");
+}
+
 static void a_run_without_images_or_with_a_wrong_config_is_refused(void **state)
 {
     (void)state;
@@ -295,6 +443,11 @@ int main(void)
         cmocka_unit_test(resume_gives_the_bytes_of_an_uninterrupted_run),
         cmocka_unit_test(a_checkpoint_of_another_dataset_is_refused),
         cmocka_unit_test(divergence_stops_the_run_and_keeps_the_last_finite_weights),
+        cmocka_unit_test(resume_is_exact_with_every_option_on),
+        cmocka_unit_test(every_option_changes_the_weights),
+        cmocka_unit_test(patience_ends_a_run_and_keeps_its_best_epoch),
+        cmocka_unit_test(fine_tuning_begins_with_the_weights_of_a_model),
+        cmocka_unit_test(recipes_are_found_by_name),
         cmocka_unit_test(a_run_without_images_or_with_a_wrong_config_is_refused),
         cmocka_unit_test(a_run_without_validation_says_so),
         cmocka_unit_test(the_estimate_of_memory_grows_with_what_it_is_for),
