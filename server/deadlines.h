@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 
 enum deadline_phase {
+    DEADLINE_OPENED,  /* before the first request line */
     DEADLINE_IDLE,    /* between requests */
     DEADLINE_HEADERS, /* before the end of the headers */
     DEADLINE_BODY,    /* before the end of the body */
@@ -20,12 +21,13 @@ enum deadline_phase {
 struct deadlines;
 struct deadline; /* of one connection */
 
-/* `seconds` by phase; those of DEADLINE_REPLY count from the end of the body. */
+/* `seconds` by phase. A request that comes too slowly is answered with 408; in the other phases the connection is
+ * just closed. */
 MUST_CHECK enum status deadlines_create(const int seconds[DEADLINE_COUNT], struct deadlines **ret_deadlines,
                                         struct error *err);
 void deadlines_free(struct deadlines *deadlines); /* after every deadline was removed */
 
-/* A connection was opened on `fd`, and its first request is awaited. NULL without memory. */
+/* A connection was opened on `fd`. NULL without memory. */
 struct deadline *deadline_add(struct deadlines *deadlines, int fd);
 void deadline_remove(struct deadline *deadline);
 

@@ -18,7 +18,7 @@
 #define WORKER_QUEUE_MAX  256
 
 /* A client may have sent its next request just before it reads "Connection: close". */
-#define DRAIN_QUIET_MS 50
+#define DRAIN_QUIET_MS 100
 
 /* On every reply. The page loads nothing from elsewhere, runs no inline code and sits in no frame. */
 static const struct {
@@ -260,7 +260,8 @@ static enum status accept_start(struct http_server *server, struct error *err)
 static enum status server_open(struct http_server *server, const struct http_config *config,
                                struct error *err)
 {
-    const int seconds[DEADLINE_COUNT] = {[DEADLINE_IDLE] = config->idle_seconds,
+    const int seconds[DEADLINE_COUNT] = {[DEADLINE_OPENED] = config->header_seconds,
+                                         [DEADLINE_IDLE] = config->idle_seconds,
                                          [DEADLINE_HEADERS] = config->header_seconds,
                                          [DEADLINE_BODY] = config->body_seconds,
                                          [DEADLINE_REPLY] = config->reply_seconds};

@@ -53,6 +53,8 @@ static void run_server(const struct server *server, const char *const *arguments
     dup2(ready_line, STDOUT_FILENO);
     dup2(log_file, STDERR_FILENO);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    setenv("ASAN_OPTIONS", "quarantine_size_mb=1",
+           0); /* freed memory is given back: tests look at its size */
     execv(argv[0], (char **)(uintptr_t)argv);
     perror(argv[0]);
     _exit(127);

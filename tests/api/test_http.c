@@ -406,14 +406,16 @@ static void sigterm_finishes_what_is_under_way(void **state)
     (void)state;
     struct server *other = server_start(NULL);
     int idle = raw_connect(other), busy = raw_connect(other);
-    const char *head = PREDICT "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{";
-    raw_send(busy, head, strlen(head));
+    const char *head =
+        PREDICT "Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    char reply[4096] = "";
     raw_send(idle, GET_LIVEZ(HOST), strlen(GET_LIVEZ(HOST)));
-    char reply[4096];
-    assert_true(recv(idle, reply, 12, MSG_WAITALL) == 12);
+    assert_int_equal(recv(idle, reply, 12, MSG_WAITALL), 12);
+    raw_send(busy, head, strlen(head));
+    assert_int_equal(recv(busy, reply, 25, MSG_WAITALL), 25); /* 100 Continue: now it is under way */
     server_tell_to_end(other);
-    usleep(200000); /* not needed for the result: it makes the rest arrive while the server drains */
-    raw_send(busy, "}", 1);
+    usleep(200000); /* not needed for the result: it makes the body arrive while the server drains */
+    raw_send(busy, "{}", 2);
     raw_read_all(busy, reply, sizeof reply);
     assert_true(starts_with(reply, "HTTP/1.1 422 "));
     assert_non_null(strstr(reply, "Connection: close\r\n"));

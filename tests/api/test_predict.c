@@ -352,7 +352,7 @@ static void model_in_training_answers(void **state)
     (void)state;
     char id[JOB_ID_SIZE], path[64];
     struct png png = encode_digit(0);
-    start_job(server, ENDLESS_JOB, id);
+    start_job(server, "{" TINY_MODEL ",\"training\":{\"epochs\":1000,\"train_limit\":5000}}", id);
     wait_for_epoch(server, id, 2);
     const struct response *response = post_png("/api/v1/predict", &png);
     read_answer(response, "");
