@@ -1,11 +1,10 @@
 #include "engine/safetensors.h"
 
+#include "engine/atomic_file.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -61,72 +60,22 @@ static char *header_text(const struct safetensor *tensors, size_t count, const j
     return result;
 }
 
-static enum status write_all(int descriptor, const void *data, size_t size, const char *path,
-                             struct error *err)
-{
-    const char *bytes = data;
-    while (size > 0) {
-        ssize_t written = write(descriptor, bytes, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return error_set_errno(err, "cannot write %s", path);
-        bytes += written;
-        size -= (size_t)written;
-    }
-    return OK;
-}
-
-static enum status write_content(int descriptor, const char *header, const struct safetensor *tensors,
-                                 size_t count, const char *path, struct error *err)
-{
-    uint64_t length = htole64(strlen(header));
-    enum status status = write_all(descriptor, &length, sizeof length, path, err);
-    if (status == OK)
-        status = write_all(descriptor, header, strlen(header), path, err);
-    for (size_t i = 0; i < count && status == OK; i++)
-        status = write_all(descriptor, tensors[i].data, tensors[i].count * sizeof(float), path, err);
-    if (status == OK && fchmod(descriptor, 0644) != 0)
-        status = error_set_errno(err, "cannot set the mode of %s", path);
-    if (status == OK && fsync(descriptor) != 0)
-        status = error_set_errno(err, "cannot sync %s", path);
-    return status;
-}
-
-static enum status sync_folder_of(const char *path, struct error *err)
-{
-    char copy[PATH_MAX];
-    snprintf(copy, sizeof copy, "%s", path);
-    int folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    enum status status = OK;
-    if (folder < 0 || fsync(folder) != 0)
-        status = error_set_errno(err, "cannot sync the folder of %s", path);
-    if (folder >= 0)
-        close(folder);
-    return status;
-}
-
 enum status safetensors_write(const char *path, const struct safetensor *tensors, size_t count,
                               const json_t *metadata, struct error *err)
 {
-    char temporary[PATH_MAX];
-    if (snprintf(temporary, sizeof temporary, "%s.XXXXXX.tmp", path) >= (int)sizeof temporary)
-        return error_set(err, ERR_ARGUMENT, "the path %.100s… is too long", path);
+    struct atomic_file file;
     char *header = header_text(tensors, count, metadata);
     if (!header)
         return error_set(err, ERR_MEMORY, "no memory for the header of %s", path);
-    int descriptor = mkostemps(temporary, 4, O_CLOEXEC);
-    enum status status = descriptor < 0 ? error_set_errno(err, "cannot create a file beside %s", path) : OK;
+    uint64_t length = htole64(strlen(header));
+    enum status status = atomic_file_begin(&file, path, err);
     if (status == OK) {
-        status = write_content(descriptor, header, tensors, count, path, err);
-        if (close(descriptor) != 0 && status == OK)
-            status = error_set_errno(err, "cannot close %s", path);
-        if (status == OK && rename(temporary, path) != 0)
-            status = error_set_errno(err, "cannot rename %s", path);
-        if (status != OK)
-            unlink(temporary);
-        else
-            status = sync_folder_of(path, err);
+        status = atomic_file_append(&file, &length, sizeof length, err);
+        if (status == OK)
+            status = atomic_file_append(&file, header, strlen(header), err);
+        for (size_t i = 0; i < count && status == OK; i++)
+            status = atomic_file_append(&file, tensors[i].data, tensors[i].count * sizeof(float), err);
+        status = atomic_file_end(&file, status, err);
     }
     free(header);
     return status;
