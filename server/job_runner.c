@@ -10,7 +10,6 @@
 #include "server/registry.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,6 +206,19 @@ static enum status evaluate(struct run *run, struct model *model, struct evaluat
     return OK;
 }
 
+/* The epoch whose weights the run keeps: with patience the one that validated best, else the last. */
+static const struct epoch_metrics *kept_epoch(const struct run *run, const struct epoch_metrics *epochs,
+                                              size_t count)
+{
+    bool patient = run->request.training.patience > 0;
+    const struct epoch_metrics *kept = &epochs[patient ? 0 : count - 1];
+    for (size_t i = 0; i < count; i++) {
+        if (patient && epochs[i].validation_loss < kept->validation_loss)
+            kept = &epochs[i];
+    }
+    return kept;
+}
+
 static enum status fill_version(const struct run *run, const struct evaluation *evaluation,
                                 struct version_record *ret_version, struct error *err)
 {
@@ -215,12 +227,14 @@ static enum status fill_version(const struct run *run, const struct evaluation *
     enum status status = store_epochs_read(run->app->store, run->job->id, &epochs, &count, err);
     if (status)
         return status;
-    *ret_version =
-        (struct version_record){.config = run->job->config,
-                                .test_loss = evaluation->loss,
-                                .test_accuracy = evaluation->accuracy,
-                                .validation_loss = count ? epochs[count - 1].validation_loss : NAN,
-                                .validation_accuracy = count ? epochs[count - 1].validation_accuracy : NAN};
+    if (count == 0)
+        return error_set(err, ERR_IO, "the metrics of the job's epochs are gone");
+    const struct epoch_metrics *kept = kept_epoch(run, epochs, count);
+    *ret_version = (struct version_record){.config = run->job->config,
+                                           .test_loss = evaluation->loss,
+                                           .test_accuracy = evaluation->accuracy,
+                                           .validation_loss = kept->validation_loss,
+                                           .validation_accuracy = kept->validation_accuracy};
     for (size_t i = 0; i < count; i++)
         ret_version->training_seconds += epochs[i].seconds;
     free(epochs);

@@ -293,6 +293,28 @@ static void every_epoch_and_step_has_its_metrics(void **state)
     assert_int_equal(jobs_series(app.jobs, "job_0123456789abcdef", &series, NULL), ERR_NOT_FOUND);
 }
 
+static void a_patient_job_registers_its_best_epoch(void **state)
+{
+    (void)state;
+    char id[JOB_ID_LENGTH + 1];
+    submit("{\"dataset\":\"tiny\"," SMALL_MODEL
+           ",\"training\":{\"epochs\":200,\"patience\":1,\"learning_rate\":0.1}}",
+           id);
+    start_runner();
+    wait_until(is_over, id);
+    struct job_series series;
+    assert_int_equal(jobs_series(app.jobs, id, &series, NULL), OK);
+    assert_in_range(series.epoch_count, 2, 199);
+    struct epoch_metrics last = series.epochs[series.epoch_count - 1];
+    struct epoch_metrics best = series.epochs[series.epoch_count - 2];
+    assert_true(best.validation_loss <= last.validation_loss);
+    struct version_record version = version_of("digits", 1);
+    assert_true(version.validation_loss == best.validation_loss);
+    assert_true(version.validation_accuracy == best.validation_accuracy);
+    version_record_clear(&version);
+    job_series_clear(&series);
+}
+
 static void jobs_run_in_order_of_arrival(void **state)
 {
     (void)state;
@@ -609,6 +631,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_job_becomes_a_version_in_production, setup, teardown),
         cmocka_unit_test_setup_teardown(a_network_learns_stripes, setup, teardown),
         cmocka_unit_test_setup_teardown(every_epoch_and_step_has_its_metrics, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_patient_job_registers_its_best_epoch, setup, teardown),
         cmocka_unit_test_setup_teardown(jobs_run_in_order_of_arrival, setup, teardown),
         cmocka_unit_test_setup_teardown(the_model_in_training_can_be_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(progress_is_that_of_the_epoch_under_way, setup, teardown),
