@@ -1,6 +1,7 @@
 #include "server/commands.h"
 #include "server/nearest.h"
 #include "server/options.h"
+#include "server/serve.h"
 
 #include <stdio.h>
 #include <string.h>
