@@ -156,10 +156,9 @@ static bool read_strokes(const json_t *strokes, struct drawings *drawings, struc
     if (!points)
         return fail(fault, PROBLEM_OVERLOADED, "", "no memory for the strokes");
     struct error err;
-    enum status status = OK;
     bool sound = drawings_allocate(drawings, 1, fault) && read_points(strokes, points, fault);
     if (sound) {
-        status = drawing_from_strokes(points, count, drawings->images[0], &err);
+        enum status status = drawing_from_strokes(points, count, drawings->images[0], &err);
         if (status != OK)
             sound =
                 fail(fault, status == ERR_NO_INK ? PROBLEM_NO_INK : PROBLEM_INVALID, "/strokes", err.message);
