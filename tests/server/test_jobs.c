@@ -298,7 +298,7 @@ static void a_patient_job_registers_its_best_epoch(void **state)
     (void)state;
     char id[JOB_ID_LENGTH + 1];
     submit("{\"dataset\":\"tiny\"," SMALL_MODEL
-           ",\"training\":{\"epochs\":200,\"patience\":1,\"learning_rate\":0.1}}",
+           ",\"training\":{\"epochs\":200,\"patience\":1,\"learning_rate\":0.5}}",
            id);
     start_runner();
     wait_until(is_over, id);
