@@ -50,6 +50,7 @@ static json_t *own_metadata(const char *format, const struct model_plan *plan)
     if (metadata && set_string(metadata, "format", format) &&
         set_json(metadata, "spec", model_spec_to_json(&plan->spec)) &&
         set_string(metadata, "core_type", engine_core_type()) &&
+        set_string(metadata, "instruction_set", engine_instruction_set()) &&
         set_string(metadata, "digitd_version", DIGITD_VERSION))
         return metadata;
     json_decref(metadata);

@@ -400,12 +400,16 @@ MUST_CHECK enum status drawing_from_strokes(const struct stroke_point *points, s
 
 /* ---- The machine -------------------------------------------------------------------------------- */
 
-/* Sets OpenBLAS to one thread a caller and compares its products with a plain loop. Call once, before any thread.
- * ERR_NUMERICS: they differ on this processor with this core type. */
+/* Sets OpenBLAS to one thread a caller and compares its products, and those of the engine's own kernels, with a plain
+ * loop. Call once, before any thread. ERR_NUMERICS: they differ on this processor with this core type. */
 MUST_CHECK enum status engine_init(struct error *err);
 
 /* OpenBLAS's core type in use ("SkylakeX", "Zen", "Haswell", …) and its version. */
 const char *engine_core_type(void);
 const char *engine_blas_version(void);
+
+/* That of the engine's own kernels: "avx512", "avx2" or "baseline". The widest that the processor has, unless
+ * OPENBLAS_CORETYPE asks for a core type with less. */
+const char *engine_instruction_set(void);
 
 #endif

@@ -1,6 +1,7 @@
 #include "server/cli.h"
 #include "server/clock.h"
 #include "server/datasets.h"
+#include "server/engine_start.h"
 #include "server/input.h"
 
 #include <errno.h>
@@ -160,7 +161,7 @@ enum status cli_open_dataset(const char *data_dir, const char *name, enum split 
 
 enum status cli_start_engine(int threads, struct thread_team **ret_team, struct error *err)
 {
-    enum status status = engine_init(err);
+    enum status status = engine_start(err);
     return status == OK ? thread_team_create(threads > 0 ? threads : cpu_count(), false, ret_team, err)
                         : status;
 }

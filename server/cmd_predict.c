@@ -1,5 +1,6 @@
 #include "server/cli.h"
 #include "server/commands.h"
+#include "server/engine_start.h"
 #include "server/png.h"
 #include "server/report.h"
 
@@ -142,7 +143,7 @@ int cmd_predict(int argc, char **argv)
 
     struct model *model = NULL;
     struct error err;
-    if (engine_init(&err) != OK || model_load(settings.model, &model, &err) != OK)
+    if (engine_start(&err) != OK || model_load(settings.model, &model, &err) != OK)
         return cli_failed_with(options.command, &err);
     exit_code = predict_files(model, &settings, argv + first, argc - first);
     model_unref(model);

@@ -228,10 +228,11 @@ static void announce(struct run *run)
     char parameters[FORMAT_SIZE], images[FORMAT_SIZE];
     struct train_progress place = trainer_progress(run->trainer);
     int threads = thread_team_size(run->team);
-    progress_print(&run->progress, "%s parameters, %s images an epoch, %d thread%s, OpenBLAS core type %s",
+    progress_print(&run->progress,
+                   "%s parameters, %s images an epoch, %d thread%s, OpenBLAS core type %s, %s kernels",
                    format_count((double)run->plan.parameters, parameters),
                    format_count((double)place.images_total / place.epochs, images), threads,
-                   threads == 1 ? "" : "s", engine_core_type());
+                   threads == 1 ? "" : "s", engine_core_type(), engine_instruction_set());
 }
 
 static void start_meter(struct run *run)

@@ -32,6 +32,6 @@ void handle_version(struct app *app, struct request *request)
 {
     (void)app;
     reply_json(request, 200,
-               json_pack("{s:s, s:s, s:s}", "version", DIGITD_VERSION, "core_type", engine_core_type(),
-                         "blas_version", engine_blas_version()));
+               json_pack("{s:s, s:s, s:s, s:s}", "version", DIGITD_VERSION, "core_type", engine_core_type(),
+                         "instruction_set", engine_instruction_set(), "blas_version", engine_blas_version()));
 }

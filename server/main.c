@@ -1,5 +1,6 @@
 /* The program's entry: finds the command and hands it the rest of the command line. */
 #include "server/commands.h"
+#include "server/engine_start.h"
 #include "server/options.h"
 
 #include <jansson.h>
@@ -25,6 +26,7 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     json_object_seed(0); /* before any thread: jansson seeds its hash tables once */
+    engine_start_arguments(argv);
     int exit_code = run(argc, argv);
     /* A result that did not reach its file is no result. */
     if (fflush(stdout) != 0 || ferror(stdout)) {

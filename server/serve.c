@@ -12,6 +12,7 @@
 #include "server/app.h"
 #include "server/commands.h"
 #include "server/datasets.h"
+#include "server/engine_start.h"
 #include "server/http.h"
 #include "server/job_runner.h"
 #include "server/jobs.h"
@@ -156,6 +157,15 @@ static void raise_descriptor_limit(const struct settings *settings)
                     (unsigned long long)limit.rlim_cur, settings->max_connections);
 }
 
+static enum status compute_start(const struct settings *settings, struct error *err)
+{
+    enum status status = engine_start(err);
+    if (status == OK)
+        log_info("digitd %s: OpenBLAS core type %s, %s kernels, %d threads to train", DIGITD_VERSION,
+                 engine_core_type(), engine_instruction_set(), settings->threads);
+    return status;
+}
+
 static enum status services_start(const struct settings *settings, struct service *service, struct error *err)
 {
     struct app *app = &service->app;
@@ -165,7 +175,7 @@ static enum status services_start(const struct settings *settings, struct servic
     const struct jobs_config jobs_config = {
         .queue_limit = (size_t)settings->queue_limit,
         .limits = {.threads = settings->threads, .memory_limit = settings->memory_limit}};
-    enum status status = engine_init(err);
+    enum status status = compute_start(settings, err);
     if (status == OK)
         status = store_open(settings->store, &app->store, err);
     if (status == OK)

@@ -123,7 +123,10 @@ struct kernels {
 /* The sets that this processor runs, the widest first; NULL past the end. */
 const struct kernels *kernels_at(size_t index);
 
-/* The widest. */
+/* The set whose instructions OpenBLAS's kernels for `core_type` use; NULL: this processor does not run it. */
+const struct kernels *kernels_of_core_type(const char *core_type);
+
+/* The set to compute with: the widest, or that of the core type that OPENBLAS_CORETYPE asks for. */
 const struct kernels *kernels_best(void);
 
 #endif

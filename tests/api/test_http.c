@@ -39,6 +39,7 @@ static void version_names_program_and_core_type(void **state)
     const struct response *response = get(server, "/api/v1/version");
     assert_string_equal(json_string_value(json_at(response, "/version")), DIGITD_VERSION);
     assert_true(json_string_length(json_at(response, "/core_type")) > 0);
+    assert_true(json_string_length(json_at(response, "/instruction_set")) > 0);
 }
 
 static void unknown_path_is_a_404_that_names_it(void **state)
