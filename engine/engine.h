@@ -262,6 +262,15 @@ MUST_CHECK enum status model_load(const char *path, struct model **ret_model, st
 MUST_CHECK enum status model_save(const struct model *model, const struct json_t *metadata, const char *path,
                                   struct error *err);
 
+/* The model as an ONNX file (IR 8, opset 17) in memory, free() it: input `image` float [N,1,28,28] with pixels 0..1, output
+ * `probabilities` float [N,10]. Its metadata hold `spec` and `weights_digest`. ERR_MEMORY. ERR_SHAPE: more than the
+ * 2 GiB that such a file can hold. */
+MUST_CHECK enum status model_to_onnx(const struct model *model, uint8_t **ret_bytes, size_t *ret_size,
+                                     struct error *err);
+
+/* The same in a file, written as model_save does. */
+MUST_CHECK enum status model_export_onnx(const struct model *model, const char *path, struct error *err);
+
 struct model *model_ref(struct model *model);
 void model_unref(struct model *model);
 const struct model_plan *model_plan_of(const struct model *model);

@@ -12,6 +12,7 @@ static const struct command commands[] = {
     {"evaluate", cmd_evaluate, "Measure a saved model on a test set"},
     {"predict", cmd_predict, "Recognise digits in PNG files"},
     {"describe", cmd_describe, "Show a model's layers, parameters and memory"},
+    {"export", cmd_export, "Write a saved model as ONNX, for other software"},
     {"version", cmd_version, "Print the version"},
     {"help", cmd_help, "Explain the program or a command"},
 };
