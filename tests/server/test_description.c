@@ -1,4 +1,4 @@
-/* api_spec/openapi.yaml, as it is embedded in the program, and the server's table of routes say the same. */
+/* api_spec/openapi.yaml, as it is embedded in the program, says the same as the program's tables. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,7 +7,9 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "engine/engine.h"
 #include "server/assets.h"
+#include "server/problem.h"
 #include "server/routes.h"
 
 static json_t *spec;
@@ -80,12 +82,25 @@ static json_t *body_of(const struct route *route)
     return resolve(json_object_get(operation_of(route), "requestBody"));
 }
 
+static json_t *schema(const char *name)
+{
+    json_t *schemas = json_object_get(json_object_get(spec, "components"), "schemas"),
+           *found = json_object_get(schemas, name);
+    assert_non_null(found);
+    return found;
+}
+
+static json_t *property(json_t *of, const char *name)
+{
+    return json_object_get(json_object_get(of, "properties"), name);
+}
+
 static bool is_catch_all(const struct route *route)
 {
     return strcmp(route->pattern, "/*") == 0;
 }
 
-/* ---- Comparing ------------------------------------------------------------------------------------- */
+/* ---- Routes ------------------------------------------------------------------------------------- */
 
 /* `described` holds the same strings as `known`, which NULL or `max` strings end, in any order. */
 static void assert_same_strings(const char *pattern, const char *what, json_t *described,
@@ -101,11 +116,11 @@ static void assert_same_strings(const char *pattern, const char *what, json_t *d
         for (size_t i = 0; i < count; i++)
             found = found || strcmp(known[i], json_string_value(name)) == 0;
         if (!found)
-            fail_msg("%s: the description has %s %s, the route has not", pattern, what,
+            fail_msg("%s: the description has %s %s, the program has not", pattern, what,
                      json_string_value(name));
     }
     if (json_array_size(described) != count)
-        fail_msg("%s: the route has %zu %s, the description %zu", pattern, count, what,
+        fail_msg("%s: the program has %zu %s, the description %zu", pattern, count, what,
                  json_array_size(described));
 }
 
@@ -185,12 +200,71 @@ static void bodies_have_the_same_media_types(void **state)
     }
 }
 
+/* ---- Values ---------------------------------------------------------------------------------------- */
+
+#define NAMES_MAX 32
+
+static void presets_are_the_same(void **state)
+{
+    (void)state;
+    const char *known[NAMES_MAX] = {0};
+    for (size_t i = 0; i < NAMES_MAX && model_preset_name(i); i++)
+        known[i] = model_preset_name(i);
+    json_t *form = json_array_get(json_object_get(schema("model_spec"), "oneOf"), 0);
+    json_t *described = json_object_get(property(form, "preset"), "enum");
+    assert_same_strings("model_spec", "presets", described, known, NAMES_MAX);
+}
+
+static void problem_types_are_the_same(void **state)
+{
+    (void)state;
+    char types[PROBLEM_COUNT][64];
+    const char *known[PROBLEM_COUNT];
+    for (int i = 0; i < PROBLEM_COUNT; i++) {
+        snprintf(types[i], sizeof types[i], "/problems/%s", problem_slug((enum problem)i));
+        known[i] = types[i];
+    }
+    json_t *described = json_object_get(property(schema("problem"), "type"), "enum");
+    assert_same_strings("problem", "types", described, known, PROBLEM_COUNT);
+}
+
+/* Each property of `described` has the value that `actual` has as its default, and there are no others. */
+static void assert_same_defaults(const char *what, json_t *described, json_t *actual)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(actual, name, value)
+    {
+        json_t *fallback = json_object_get(property(described, name), "default");
+        if (json_is_object(value))
+            assert_same_defaults(name, schema(name), value);
+        else if (json_is_number(value) ? json_number_value(value) != json_number_value(fallback)
+                                       : !json_equal(value, fallback))
+            fail_msg("%s: the default of %s is another in the description", what, name);
+    }
+    assert_int_equal(json_object_size(json_object_get(described, "properties")), json_object_size(actual));
+}
+
+static void training_has_the_same_fields_and_defaults(void **state)
+{
+    (void)state;
+    const struct train_config config = train_config_default();
+    json_t *actual = train_config_to_json(&config);
+    assert_same_defaults("training", schema("training"), actual);
+    json_decref(actual);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_route_is_described),          cmocka_unit_test(each_description_has_a_route),
-        cmocka_unit_test(query_parameters_are_the_same),    cmocka_unit_test(path_parameters_are_the_same),
+        cmocka_unit_test(each_route_is_described),
+        cmocka_unit_test(each_description_has_a_route),
+        cmocka_unit_test(query_parameters_are_the_same),
+        cmocka_unit_test(path_parameters_are_the_same),
         cmocka_unit_test(bodies_have_the_same_media_types),
+        cmocka_unit_test(presets_are_the_same),
+        cmocka_unit_test(problem_types_are_the_same),
+        cmocka_unit_test(training_has_the_same_fields_and_defaults),
     };
     return cmocka_run_group_tests(tests, load_spec, free_spec);
 }
