@@ -24,27 +24,14 @@ ENGINE_LIBS := -lopenblas -ljansson -lnettle -lprotobuf-c -lz -lm
 SERVER_LIBS := -lmicrohttpd -lpng -lsqlite3
 TEST_LIBS   := -lcmocka -lcurl
 
-# engine/kernels/ is compiled once for each instruction set; the engine chooses when it starts.
-ISAS         := baseline $(if $(filter x86_64,$(shell $(CC) -dumpmachine | cut -d- -f1)),avx2 avx512)
-FLAGS_avx2   := -mavx2 -mfma
-FLAGS_avx512 := $(FLAGS_avx2) -mavx512f -mavx512vl -mavx512bw -mavx512dq -mprefer-vector-width=512
+# engine/kernels holds the inner loops: each file is compiled once an instruction set, and kernels.c picks one at run time.
+ISAS       := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
+ISA_avx2   := -mavx2 -mfma
+ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512vl -mavx512bw -mavx512dq -mprefer-vector-width=512
 
-ENGINE_SOURCES := $(wildcard engine/*.c)
 SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c))
-ENGINE_OBJECTS := $(ENGINE_SOURCES:%.c=$(BUILD)/%.o) $(foreach isa,$(ISAS),\
-	$(patsubst %.c,$(BUILD)/%.$(isa).o,$(wildcard engine/kernels/*.c)))
-
-# engine/kernels holds the inner loops: each file is compiled once an instruction set, and kernels.c picks one set at run time.
-KERNEL_SOURCES := $(wildcard engine/kernels/*.c)
-ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
-ISAS           := baseline avx2 avx512
-else
-ISAS           := baseline
-endif
-ISA_avx2       := -mavx2 -mfma
-ISA_avx512     := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mprefer-vector-width=512
-ENGINE_OBJECTS += $(foreach isa,$(ISAS),$(KERNEL_SOURCES:%.c=$(BUILD)/%.$(isa).o))
-ENGINE_OBJECTS += $(BUILD)/onnx.pb-c.o
+ENGINE_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard engine/*.c)) $(BUILD)/onnx.pb-c.o \
+	$(foreach isa,$(ISAS),$(patsubst %.c,$(BUILD)/%.$(isa).o,$(wildcard engine/kernels/*.c)))
 SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/assets.o
 C_FILES        := $(wildcard engine/*.[ch] engine/kernels/*.[ch] server/*.[ch] tests/*/*.[ch] tests/*/preload/*.c)
 
@@ -57,20 +44,13 @@ $(BUILD)/engine/%.o: OPTIMISE := -O3 -g
 define kernels_of_isa
 $(BUILD)/engine/kernels/%.$(1).o: engine/kernels/%.c
 	@mkdir -p $$(@D)
-	$$(COMPILE) -fno-math-errno -fno-trapping-math $$(ISA_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+	$$(call show,compile,$$@)$$(COMPILE) -fno-math-errno -fno-trapping-math $$(ISA_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call kernels_of_isa,$(isa))))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call show,compile,$@)$(COMPILE) -MMD -MP -c -o $@ $<
-
-define kernels_for
-$(BUILD)/engine/kernels/%.$(1).o: engine/kernels/%.c
-	@mkdir -p $$(@D)
-	$$(call show,compile,$$@)$$(COMPILE) $$(FLAGS_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
-endef
-$(foreach isa,$(ISAS),$(eval $(call kernels_for,$(isa))))
 
 $(BUILD)/%.o: $(BUILD)/%.c
 	$(call show,compile,$@)$(COMPILE) -MMD -MP -c -o $@ $<
