@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@ static bool split_where(const char *where, char *host, size_t host_size, const c
     size_t length = strcspn(name, bracketed ? "]" : ":");
     const char *rest = name + length + (bracketed && name[length] == ']');
     if (*rest != ':' || rest[1] == '\0' || rest[1 + strspn(rest + 1, "0123456789")] != '\0' ||
-        length >= host_size)
+        strtoul(rest + 1, NULL, 10) > UINT16_MAX || length >= host_size)
         return false;
     memcpy(host, name, length);
     host[length] = '\0';

@@ -2,37 +2,19 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "server/clock.h"
 
 #define LINE_SIZE 1024
 
-static const char *const level_names[] = {
-    [LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
-
-#define LEVEL_COUNT (sizeof level_names / sizeof *level_names)
+const char *const log_level_names[] = {
+    [LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug", NULL};
 
 static enum log_level highest = LOG_INFO;
 
 void log_set_level(enum log_level level)
 {
     highest = level;
-}
-
-bool log_level_from_name(const char *name, enum log_level *ret_level)
-{
-    for (size_t i = 0; i < LEVEL_COUNT; i++)
-        if (strcmp(name, level_names[i]) == 0) {
-            *ret_level = (enum log_level)i;
-            return true;
-        }
-    return false;
-}
-
-bool log_wants(enum log_level level)
-{
-    return level <= highest;
 }
 
 /* Text from clients may end up in a message: no control character may forge a line or colour a terminal. */
@@ -45,14 +27,14 @@ static void replace_controls(char *text)
 
 static void log_line(enum log_level level, const char *format, va_list arguments)
 {
-    if (!log_wants(level))
+    if (level > highest)
         return;
     char message[LINE_SIZE];
     vsnprintf(message, sizeof message, format, arguments);
     replace_controls(message);
     char when[CLOCK_TEXT_SIZE];
     clock_format(clock_wall_ms(), when);
-    fprintf(stderr, "%s %-7s %s\n", when, level_names[level], message);
+    fprintf(stderr, "%s %-7s %s\n", when, log_level_names[level], message);
 }
 
 #define DEFINE_LOG(name, level)                                                                              \

@@ -40,8 +40,6 @@ struct settings {
     enum log_level log_level;
 };
 
-static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
-
 #define AT(member) offsetof(struct settings, member)
 #define A_DAY      86400
 #define SECONDS(name, member, text)                                                                          \
@@ -88,7 +86,7 @@ static const struct option_spec specs[] = {
      .help = "Memory for the bodies of all requests at once", .min = 16 << 20, .max = 1e15},
     {"static", OPTION_STRING, AT(static_dir), "DIR",
      .help = "Serve the page from this folder instead of from the program, to work on it"},
-    {"log-level", OPTION_CHOICE, AT(log_level), "LEVEL", .help = "What to log", .choices = log_levels},
+    {"log-level", OPTION_CHOICE, AT(log_level), "LEVEL", .help = "What to log", .choices = log_level_names},
 };
 
 static const struct options options = {
