@@ -200,7 +200,7 @@ format: $(PACKAGES)lint ## lay out the C source
 
 lint: ## gcc, clang, clang-tidy, cppcheck, clang-format, shellcheck, types of the page, API description, compose file
 	@$(SUBMAKE) $(MODULES)-dev $(PACKAGES)test $(PACKAGES)lint
-	@$(MAKE) --no-print-directory lint-gcc lint-clang
+	@$(MAKE) --no-print-directory -k lint-gcc lint-clang
 	@$(MAKE) --no-print-directory -k -j$(JOBS) --output-sync=target BUILD=build-lint $(LINTS)
 	@echo "No fault found."
 
@@ -210,7 +210,7 @@ LINTS := lint-tidy lint-cppcheck lint-format lint-shell lint-page lint-api lint-
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 
 lint-gcc lint-clang: lint-%:
-	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build-lint/$* CC=$* WERROR=-Werror build tests benches
+	@$(MAKE) --no-print-directory -k -j$(JOBS) BUILD=build-lint/$* CC=$* WERROR=-Werror build tests benches
 
 benches: $(BENCHES)
 

@@ -26,8 +26,8 @@ static float *pixels_of(const struct dataset *data)
 
 static const char *const models[] = {
     "{\"preset\":\"small\"}", "{\"preset\":\"large\"}",
-    "{\"layers\":[{\"type\":\"max_pool2d\",\"pool_size\":2},{\"type\":\"flatten\"},"
-    "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}"};
+    ("{\"layers\":[{\"type\":\"max_pool2d\",\"pool_size\":2},{\"type\":\"flatten\"},"
+     "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}")};
 
 static void probabilities_are_those_of_the_twin(void **state)
 {
