@@ -37,8 +37,10 @@ static bool is_known_file(void *context, const char *name)
 {
     const struct sweep *sweep = context;
     struct version_record version;
-    int number, end = 0;
-    if (sscanf(name, "%9d.safetensors%n", &number, &end) != 1 || end == 0 || name[end] != '\0')
+    char expected[32];
+    int number = atoi(name);
+    snprintf(expected, sizeof expected, "%d.safetensors", number);
+    if (strcmp(name, expected) != 0)
         return false;
     enum status status = store_version_read(sweep->registry->store, sweep->model, number, &version, NULL);
     if (status == OK)
@@ -196,12 +198,14 @@ static json_t *real_or_null(double value)
 /* The job's result, JSON text on the heap. */
 static char *make_result(const struct version_record *version, bool promoted)
 {
+    json_t *best_epoch = version->best_epoch ? json_integer(version->best_epoch) : json_null();
     json_t *result = json_pack(
-        "{s:{s:s, s:i}, s:o, s:o, s:o, s:o, s:o, s:I, s:b}", "model", "name", version->model, "version",
-        version->version, "test_accuracy", real_or_null(version->test_accuracy), "test_loss",
+        "{s:{s:s, s:i}, s:o, s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:b, s:b}", "model", "name", version->model,
+        "version", version->version, "test_accuracy", real_or_null(version->test_accuracy), "test_loss",
         real_or_null(version->test_loss), "validation_accuracy", real_or_null(version->validation_accuracy),
         "validation_loss", real_or_null(version->validation_loss), "training_seconds",
-        real_or_null(version->training_seconds), "parameters", (json_int_t)version->parameters, "promoted",
+        real_or_null(version->training_seconds), "parameters", (json_int_t)version->parameters, "epochs",
+        version->epochs, "best_epoch", best_epoch, "stopped_early", version->stopped_early, "promoted",
         promoted);
     char *text = result ? json_dumps(result, JSON_COMPACT) : NULL;
     json_decref(result);

@@ -7,10 +7,8 @@
 
 enum status db_error(sqlite3 *db, struct error *err, const char *doing)
 {
-    int code = sqlite3_errcode(db);
-    const char *advice = code == SQLITE_FULL ? " (free some space on the disk of --store)" : "";
-    return error_set(err, code == SQLITE_NOMEM ? ERR_MEMORY : ERR_IO, "database, %s: %s%s", doing,
-                     sqlite3_errmsg(db), advice);
+    enum status code = sqlite3_errcode(db) == SQLITE_NOMEM ? ERR_MEMORY : ERR_IO;
+    return error_set(err, code, "database, %s: %s", doing, sqlite3_errmsg(db));
 }
 
 static int bind_value(sqlite3_stmt *statement, int index, const struct db_value *value)

@@ -73,7 +73,7 @@ static void a_full_request_comes_back_as_it_was(void **state)
     (void)state;
     static const char text[] = "{\"name\":\"stripes\",\"dataset\":\"tiny\",\"model\":{\"layers\":["
                                "{\"type\":\"flatten\"},{\"type\":\"dense\",\"units\":10}]},"
-                               "\"training\":{\"epochs\":3,\"seed\":9},\"promotion\":\"never\"}";
+                               "\"training\":{\"epochs\":3,\"seed\":9},\"promotion\":\"always\"}";
     struct job_request request, again;
     struct problems problems;
     assert_int_equal(check(text, &no_limits, &request, &problems), OK);
@@ -82,13 +82,14 @@ static void a_full_request_comes_back_as_it_was(void **state)
     assert_int_equal(request.plan.parameters, 7850);
     assert_int_equal(request.training.epochs, 3);
     assert_int_equal(request.training.seed, 9);
-    assert_int_equal(request.promotion, PROMOTION_NEVER);
+    assert_int_equal(request.promotion, PROMOTION_ALWAYS);
 
     json_t *json = job_request_to_json(&request);
     char *written = json_dumps(json, JSON_COMPACT);
     assert_int_equal(check(written, &no_limits, &again, &problems), OK);
     json_t *json_again = job_request_to_json(&again);
     assert_true(json_equal(json, json_again));
+    assert_int_equal(again.promotion, PROMOTION_ALWAYS);
     json_decref(json);
     json_decref(json_again);
     free(written);

@@ -51,7 +51,8 @@ static void start_services(size_t queue_limit)
         registry_create(app.store, &app.registry, &err) ||
         predict_service_create(&predict_config, &app.predictions, &err) ||
         registry_serve(app.registry, app.predictions, &err) ||
-        jobs_create(app.store, app.datasets, &jobs_config, &app.jobs, &err))
+        jobs_create(app.store, &(struct job_sources){app.datasets, app.registry}, &jobs_config, &app.jobs,
+                    &err))
         fail_msg("%s", err.message);
 }
 
@@ -439,6 +440,21 @@ static void a_paused_job_frees_the_runner_and_resumes_to_the_same_bytes(void **s
     job_series_clear(&undisturbed);
 }
 
+static void a_paused_job_that_is_cancelled_leaves_no_checkpoint(void **state)
+{
+    (void)state;
+    char id[JOB_ID_LENGTH + 1], next[JOB_ID_LENGTH + 1];
+    submit(ENDLESS_JOB, id);
+    start_runner();
+    wait_until(is_in_third_epoch, id);
+    assert_int_equal(change(id, JOB_PAUSED), JOB_CHANGED);
+    submit(SHORT_JOB, next);
+    wait_until(is_over, next); /* so the runner has let go of the other */
+    assert_true(scratch_exists(checkpoint_of(id)));
+    assert_int_equal(change(id, JOB_CANCELLED), JOB_CHANGED);
+    assert_false(scratch_exists(checkpoint_of(id)));
+}
+
 static void the_queue_has_a_limit(void **state)
 {
     (void)state;
@@ -481,6 +497,31 @@ static void a_stopped_service_continues_its_job_to_the_same_bytes(void **state)
     wait_until(is_over, undisturbed);
     assert_int_equal(state_of(id), JOB_SUCCEEDED);
     assert_same_weights(1, 2);
+}
+
+static bool is_in_fifth_step(const char *id)
+{
+    struct job_view view = view_of(id);
+    job_view_clear(&view);
+    return view.is_live && view.progress.step >= 5;
+}
+
+static void a_stop_within_the_first_epoch_keeps_its_steps(void **state)
+{
+    (void)state;
+    char id[JOB_ID_LENGTH + 1];
+    tiny_dataset_write("data/tiny", 4000, 10);
+    submit(ENDLESS_JOB, id);
+    start_runner();
+    wait_until(is_in_fifth_step, id);
+    job_runner_free(runner);
+    runner = NULL;
+    assert_true(scratch_exists(checkpoint_of(id)));
+    struct job_series series;
+    assert_int_equal(jobs_series(app.jobs, id, &series, NULL), OK);
+    assert_int_equal(series.epoch_count, 0);
+    assert_true(series.steps.count >= 5);
+    job_series_clear(&series);
 }
 
 static void a_job_found_running_is_queued_again(void **state)
@@ -639,10 +680,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_cancelled_job_stops_and_makes_no_version, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_job_frees_the_runner_and_resumes_to_the_same_bytes, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_paused_job_that_is_cancelled_leaves_no_checkpoint, setup, teardown),
         cmocka_unit_test_setup_teardown(the_queue_has_a_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(a_repeated_key_starts_no_second_job, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stopped_service_continues_its_job_to_the_same_bytes, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_stop_within_the_first_epoch_keeps_its_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(a_job_found_running_is_queued_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_broken_checkpoint_costs_time_only, setup, teardown),
         cmocka_unit_test_setup_teardown(checkpoints_that_no_job_needs_are_swept_at_start, setup, teardown),

@@ -280,7 +280,7 @@ static void orphans_are_swept_at_start(void **state)
     (void)state;
     static const char *const orphans[] = {"store/models/a/2.safetensors",
                                           "store/models/a/1.safetensors.AbCdEf.tmp",
-                                          "store/models/a/01x.safetensors", "store/models/a/notes.txt"};
+                                          "store/models/a/01.safetensors", "store/models/a/notes.txt"};
     publish("a", 0.5, PROMOTION_ALWAYS);
     for (size_t i = 0; i < sizeof orphans / sizeof *orphans; i++)
         scratch_write(orphans[i], "x", 1);

@@ -13,6 +13,7 @@
 
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -99,6 +100,25 @@ static void a_file_that_is_no_database_is_refused_by_name(void **state)
     assert_int_equal(store_open(scratch_path("store"), &store, &err), ERR_IO);
     assert_non_null(strstr(err.message, "digitd.db"));
     assert_int_equal(unlink(scratch_path("store/digitd.db")), 0);
+    open_store();
+}
+
+/* Bytes 60 to 63 of the file are user_version (sqlite.org/fileformat.html, 1.3). */
+static void a_database_of_a_newer_program_is_refused(void **state)
+{
+    (void)state;
+    store_free(store);
+    store = NULL;
+    for (unsigned char version = 99;; version = 1) {
+        FILE *file = fopen(scratch_path("store/digitd.db"), "r+b");
+        assert_true(file && fseek(file, 63, SEEK_SET) == 0 && fputc(version, file) != EOF);
+        assert_int_equal(fclose(file), 0);
+        if (version == 1)
+            break;
+        struct error err;
+        assert_int_equal(store_open(scratch_path("store"), &store, &err), ERR_IO);
+        assert_non_null(strstr(err.message, "newer"));
+    }
     open_store();
 }
 
@@ -567,6 +587,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_store_has_one_owner, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_is_no_database_is_refused_by_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_database_of_a_newer_program_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_made_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(a_job_is_read_back_as_it_was_written, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unknown_job_is_not_found, setup, teardown),
