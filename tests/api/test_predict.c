@@ -252,8 +252,8 @@ static void forms_need_one_part_called_image(void **state)
     png_free(&png);
 
     static const char *const bodies[] = {
-        "--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\na\r\n"
-        "--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\nb\r\n--x--\r\n",
+        ("--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\na\r\n"
+         "--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\nb\r\n--x--\r\n"),
         "--y\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\na\r\n--y--\r\n",
         "--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\nnever ends", "not a form"};
     for (size_t i = 0; i < 4; i++) {
