@@ -50,6 +50,7 @@ static void *acceptor_main(void *argument)
             log_warning("no descriptors or memory for more connections at the moment");
         short_of = !enough;
     }
+    close(acceptor->listening); /* here, at once: connections that the kernel takes until then are reset */
     return NULL;
 }
 
@@ -77,7 +78,6 @@ void acceptor_stop(struct acceptor *acceptor)
         return;
     eventfd_write(acceptor->stop, 1);
     pthread_join(acceptor->thread, NULL);
-    close(acceptor->listening);
     close(acceptor->stop);
     free(acceptor);
 }
