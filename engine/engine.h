@@ -195,8 +195,9 @@ struct json_t *train_config_to_json(const struct train_config *config);
 MUST_CHECK enum status recipe_find(const char *name, struct model_spec *ret_spec,
                                    struct train_config *ret_config, struct error *err);
 
-/* Names by index, NULL past the end. */
+/* Names by index, and a line about each; NULL past the end. */
 const char *recipe_name(size_t index);
+const char *recipe_description(size_t index);
 
 /* What training sees of an image: variant number `index` of epoch `epoch`. */
 void augment_preview(const struct augmentation *augmentation, uint64_t seed, unsigned epoch, uint64_t index,
@@ -293,6 +294,7 @@ struct train_progress {
     int64_t step, steps;          /* of this epoch; step counts the finished ones */
     int64_t images, images_total; /* trained on so far, and in the whole run */
     bool stopped_early;           /* patience ended the run before its last epoch */
+    int best_epoch;               /* with patience: the one that validated best so far; else 0 */
     bool validating;              /* between the last step of an epoch and its end */
     double step_loss;             /* of the last step; NaN before the first */
 };

@@ -363,6 +363,7 @@ struct train_progress trainer_progress(const struct trainer *trainer)
                   (in_epoch < train_count ? in_epoch : train_count),
         .images_total = trainer->config.epochs * train_count,
         .stopped_early = done && place->epoch < trainer->config.epochs,
+        .best_epoch = (int)place->best_epoch,
         .validating = !done && step == trainer->steps,
         .step_loss = trainer->step_loss,
     };

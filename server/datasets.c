@@ -30,7 +30,7 @@ struct entry {
 struct datasets {
     char data_dir[FILES_PATH_SIZE];
     pthread_mutex_t mutex; /* guards entries; held while a dataset is loaded, so that it is loaded once */
-    struct entry *entries; /* one a split that was loaded */
+    struct entry *entries; /* one a split that was loaded, the one whose images were last asked for first */
 };
 
 enum status datasets_create(const char *data_dir, struct datasets **ret_datasets, struct error *err)
@@ -192,6 +192,25 @@ static enum status add_entry(struct datasets *datasets, const char *name, enum s
     return OK;
 }
 
+/* With the mutex held: the images of `entry` were asked for; those of the splits before the last few are let go. */
+static void keep_latest(struct datasets *datasets, struct entry *entry)
+{
+    struct entry **link = &datasets->entries;
+    while (*link != entry)
+        link = &(*link)->next;
+    *link = entry->next;
+    entry->next = datasets->entries;
+    datasets->entries = entry;
+
+    size_t kept = 0;
+    for (; entry; entry = entry->next) {
+        if (entry->dataset && ++kept > DATASETS_KEPT_MAX) {
+            dataset_unref(entry->dataset);
+            entry->dataset = NULL;
+        }
+    }
+}
+
 /* With the mutex held: the entry of a split, loaded if need be; it holds the images if `images`. */
 static enum status look_up(struct datasets *datasets, const char *name, enum split split, bool images,
                            struct entry **ret_entry, struct error *err)
@@ -215,9 +234,12 @@ static enum status look_up(struct datasets *datasets, const char *name, enum spl
             entry->dataset = dataset_ref(dataset);
         dataset_unref(dataset);
     }
-    if (status == OK)
-        *ret_entry = entry;
-    return status;
+    if (status)
+        return status;
+    if (images)
+        keep_latest(datasets, entry);
+    *ret_entry = entry;
+    return OK;
 }
 
 enum status datasets_info(struct datasets *datasets, const char *name, struct dataset_info *ret_info,

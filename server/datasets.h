@@ -13,6 +13,7 @@
 struct datasets;
 
 #define DATASETS_LISTED_MAX 256
+#define DATASETS_KEPT_MAX   2 /* splits whose images are kept for the next who asks; 60,000 take 47 MB */
 
 /* `data_dir` need not exist yet. */
 MUST_CHECK enum status datasets_create(const char *data_dir, struct datasets **ret_datasets,

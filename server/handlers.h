@@ -25,6 +25,10 @@ handler handle_weights_get;
 /* handle_datasets.c */
 handler handle_dataset_list;
 handler handle_dataset_get;
+handler handle_dataset_image;
+
+/* handle_recipes.c */
+handler handle_recipe_list;
 
 /* handle_page.c */
 handler handle_asset;

@@ -36,11 +36,13 @@ static json_t *text_or_null(const char *json_text)
 static json_t *progress_to_json(const struct job_progress *progress, const json_t *config)
 {
     json_t *epochs = json_object_get(json_object_get(config, "training"), "epochs");
-    return json_pack("{s:s, s:i, s:O, s:I, s:I, s:o, s:o}", "phase", job_phase_name(progress->phase), "epoch",
-                     progress->epoch, "epochs", epochs, "step", (json_int_t)progress->step, "steps",
-                     (json_int_t)progress->steps, "images_per_second",
+    json_t *best_epoch = progress->best_epoch ? json_integer(progress->best_epoch) : json_null();
+    return json_pack("{s:s, s:i, s:O, s:I, s:I, s:o, s:o, s:o, s:b}", "phase",
+                     job_phase_name(progress->phase), "epoch", progress->epoch, "epochs", epochs, "step",
+                     (json_int_t)progress->step, "steps", (json_int_t)progress->steps, "images_per_second",
                      tenths_or_null(progress->images_per_second), "eta_seconds",
-                     tenths_or_null(progress->eta_seconds));
+                     tenths_or_null(progress->eta_seconds), "best_epoch", best_epoch, "stopped_early",
+                     progress->stopped_early);
 }
 
 json_t *job_to_json(const struct job_view *view)

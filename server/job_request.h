@@ -1,9 +1,11 @@
 /* A training job as asked for, checked: what POST /api/v1/jobs takes and what the store keeps of it.
  *
- *   {"name": "digits", "dataset": "mnist", "model": {"preset": "reference"}, "training": {"epochs": 10, …},
- *    "promotion": "if_better"}
+ *   {"name": "digits", "dataset": "mnist", "recipe": "reference", "model": {"preset": "reference"},
+ *    "training": {"epochs": 10, …}, "promotion": "if_better"}
  *
- * Every field may be absent; these are the defaults. Any thread. */
+ * Every field may be absent; these are the defaults. A recipe is what `model` and the fields of `training` default to.
+ * "init_from": {"model": "digits", "version": 3} begins with the weights of that version, and so with its layers.
+ * Any thread. */
 #ifndef DIGITD_JOB_REQUEST_H
 #define DIGITD_JOB_REQUEST_H
 
@@ -13,9 +15,17 @@
 
 struct datasets;
 
+/* The version of a model whose weights a job begins with. */
+struct job_origin {
+    char model[NAME_MAX_LENGTH + 1];
+    int version; /* 0: none, the weights are drawn */
+};
+
 struct job_request {
     char name[NAME_MAX_LENGTH + 1]; /* of the model to register */
     char dataset[NAME_MAX_LENGTH + 1];
+    char recipe[NAME_MAX_LENGTH + 1]; /* "" when none was asked for */
+    struct job_origin init_from;
     struct model_plan plan;
     struct train_config training;
     enum promotion promotion;
@@ -27,14 +37,21 @@ struct job_limits {
     size_t memory_limit; /* bytes for weights, moments, activations and dataset; 0: no limit */
 };
 
-/* Checks all of `json` against the engine, the datasets at hand and the limits. Everything that is wrong is added
- * to `problems`, each with the JSON pointer of its field; then ERR_ARGUMENT is returned. */
-MUST_CHECK enum status job_request_from_json(const struct json_t *json, struct datasets *datasets,
+/* What a job is made from. */
+struct job_sources {
+    struct datasets *datasets;
+    struct registry
+        *registry; /* NULL: do not look at init_from's version, which was there when the job was queued */
+};
+
+/* Checks all of `json` against the engine, the sources and the limits. Everything that is wrong is added to `problems`,
+ * each with the JSON pointer of its field; then ERR_ARGUMENT is returned. */
+MUST_CHECK enum status job_request_from_json(const struct json_t *json, const struct job_sources *sources,
                                              const struct job_limits *limits, struct job_request *ret_request,
                                              struct problems *problems);
 
-/* Every field with its value, the model as layers; a new reference, NULL without memory. Reading it again gives an
- * equal request. */
+/* Every field with its value, the model as layers; recipe and init_from only if they were given. A new reference, NULL
+ * without memory. Reading it again gives an equal request. */
 struct json_t *job_request_to_json(const struct job_request *request);
 
 #endif

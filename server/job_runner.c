@@ -44,7 +44,9 @@ static void report(struct run *run, enum job_phase phase)
                                           .step = progress.step,
                                           .steps = progress.steps,
                                           .images_per_second = meter_rate(&run->meter),
-                                          .eta_seconds = meter_eta(&run->meter, clock_seconds())};
+                                          .eta_seconds = meter_eta(&run->meter, clock_seconds()),
+                                          .stopped_early = progress.stopped_early,
+                                          .best_epoch = progress.best_epoch};
     run->order = jobs_report(run->app->jobs, &run->progress);
 }
 
@@ -79,9 +81,27 @@ static enum status read_request(struct run *run, struct error *err)
         datasets_open(run->app->datasets, dataset ? dataset : "", SPLIT_TRAIN, &run->train, err);
     if (status == OK)
         status = datasets_open(run->app->datasets, dataset, SPLIT_TEST, &run->test, err);
-    if (status == OK && jobs_check(run->app->jobs, config, &run->request, &problems))
+    if (status == OK && jobs_check_kept(run->app->jobs, config, &run->request, &problems))
         status = problems_first(&problems, err);
     json_decref(config);
+    return status;
+}
+
+static enum status begin_training(struct run *run, struct error *err)
+{
+    const struct job_request *request = &run->request;
+    const struct job_origin *origin = &request->init_from;
+    if (origin->version == 0)
+        return trainer_create(&request->plan, &request->training, run->train, run->team, &run->trainer, err);
+    struct model *model;
+    enum status status = registry_load(run->app->registry, origin->model, origin->version, &model, err);
+    if (status == ERR_NOT_FOUND)
+        return error_set(err, ERR_ARGUMENT, "%s version %d, which this job begins with, is gone",
+                         origin->model, origin->version);
+    if (status)
+        return status;
+    status = trainer_create_from(model, &request->training, run->train, run->team, &run->trainer, err);
+    model_unref(model);
     return status;
 }
 
@@ -96,8 +116,7 @@ static enum status make_trainer(struct run *run, struct error *err)
     if (status == ERR_FORMAT)
         log_warning("job %s starts from the beginning: %s", run->job->id, err->message);
     if (status == ERR_FORMAT || status == ERR_NOT_FOUND)
-        status = trainer_create(&run->request.plan, &run->request.training, run->train, run->team,
-                                &run->trainer, err);
+        status = begin_training(run, err);
     return status;
 }
 
@@ -168,6 +187,16 @@ static enum status on_epoch(struct run *run, struct error *err)
     return OK;
 }
 
+static void on_end(struct run *run)
+{
+    struct train_progress progress = trainer_progress(run->trainer);
+    if (!progress.stopped_early)
+        return;
+    meter_end_early(&run->meter);
+    log_info("job %s: ends after epoch %d, since none after epoch %d has a lower validation loss",
+             run->job->id, progress.epoch, progress.best_epoch);
+}
+
 static enum status train(struct run *run, struct error *err)
 {
     for (;;) {
@@ -180,6 +209,8 @@ static enum status train(struct run *run, struct error *err)
             on_step(run);
         if (status == OK && event == TRAINER_EPOCH)
             status = on_epoch(run, err);
+        if (status == OK && event == TRAINER_DONE)
+            on_end(run);
         if (status || event == TRAINER_DONE)
             return status;
     }
@@ -207,16 +238,14 @@ static enum status evaluate(struct run *run, struct model *model, struct evaluat
 }
 
 /* The epoch whose weights the run keeps: with patience the one that validated best, else the last. */
-static const struct epoch_metrics *kept_epoch(const struct run *run, const struct epoch_metrics *epochs,
-                                              size_t count)
+static const struct epoch_metrics *kept_epoch(const struct epoch_metrics *epochs, size_t count,
+                                              int best_epoch)
 {
-    bool patient = run->request.training.patience > 0;
-    const struct epoch_metrics *kept = &epochs[patient ? 0 : count - 1];
     for (size_t i = 0; i < count; i++) {
-        if (patient && epochs[i].validation_loss < kept->validation_loss)
-            kept = &epochs[i];
+        if (epochs[i].epoch == best_epoch)
+            return &epochs[i];
     }
-    return kept;
+    return &epochs[count - 1];
 }
 
 static enum status fill_version(const struct run *run, const struct evaluation *evaluation,
@@ -229,12 +258,16 @@ static enum status fill_version(const struct run *run, const struct evaluation *
         return status;
     if (count == 0)
         return error_set(err, ERR_IO, "the metrics of the job's epochs are gone");
-    const struct epoch_metrics *kept = kept_epoch(run, epochs, count);
+    struct train_progress progress = trainer_progress(run->trainer);
+    const struct epoch_metrics *kept = kept_epoch(epochs, count, progress.best_epoch);
     *ret_version = (struct version_record){.config = run->job->config,
                                            .test_loss = evaluation->loss,
                                            .test_accuracy = evaluation->accuracy,
                                            .validation_loss = kept->validation_loss,
-                                           .validation_accuracy = kept->validation_accuracy};
+                                           .validation_accuracy = kept->validation_accuracy,
+                                           .epochs = progress.epoch,
+                                           .best_epoch = progress.best_epoch,
+                                           .stopped_early = progress.stopped_early};
     for (size_t i = 0; i < count; i++)
         ret_version->training_seconds += epochs[i].seconds;
     free(epochs);

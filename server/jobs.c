@@ -23,7 +23,7 @@ struct live {
 
 struct jobs {
     struct store *store;
-    struct datasets *datasets;
+    struct job_sources sources;
     struct jobs_config config;
 
     /* Guards live and stopping. Held while a state changes in the store, so that both agree; the store's own
@@ -78,14 +78,14 @@ static bool is_needed_checkpoint(void *context, const char *name)
     return needed;
 }
 
-enum status jobs_create(struct store *store, struct datasets *datasets, const struct jobs_config *config,
-                        struct jobs **ret_jobs, struct error *err)
+enum status jobs_create(struct store *store, const struct job_sources *sources,
+                        const struct jobs_config *config, struct jobs **ret_jobs, struct error *err)
 {
     struct jobs *jobs = calloc(1, sizeof *jobs);
     if (!jobs)
         return error_set(err, ERR_MEMORY, "no memory for the jobs");
     jobs->store = store;
-    jobs->datasets = datasets;
+    jobs->sources = *sources;
     jobs->config = *config;
     pthread_mutex_init(&jobs->mutex, NULL);
     pthread_cond_init(&jobs->wake, NULL);
@@ -128,7 +128,14 @@ void jobs_stop(struct jobs *jobs)
 enum status jobs_check(struct jobs *jobs, const json_t *json, struct job_request *ret_request,
                        struct problems *problems)
 {
-    return job_request_from_json(json, jobs->datasets, &jobs->config.limits, ret_request, problems);
+    return job_request_from_json(json, &jobs->sources, &jobs->config.limits, ret_request, problems);
+}
+
+enum status jobs_check_kept(struct jobs *jobs, const json_t *config, struct job_request *ret_request,
+                            struct problems *problems)
+{
+    const struct job_sources sources = {.datasets = jobs->sources.datasets};
+    return job_request_from_json(config, &sources, &jobs->config.limits, ret_request, problems);
 }
 
 enum job_insert_result jobs_submit(struct jobs *jobs, const struct job_request *request, const char *key,
@@ -259,7 +266,7 @@ bool jobs_take(struct jobs *jobs, struct job_record *ret_record)
         enum status status = start_next(jobs, ret_record, &err);
         taken = status == OK;
         if (status == ERR_NOT_FOUND) {
-            datasets_trim(jobs->datasets);
+            datasets_trim(jobs->sources.datasets);
             pthread_cond_wait(&jobs->wake, &jobs->mutex);
         } else if (status) {
             log_error("no job can be started: %s", err.message);

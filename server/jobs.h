@@ -13,7 +13,6 @@
 #include "server/loss_series.h"
 #include "server/store_jobs.h"
 
-struct datasets;
 struct jobs;
 
 struct jobs_config {
@@ -22,8 +21,8 @@ struct jobs_config {
 };
 
 /* Puts jobs that a dead process left running back into the queue, and removes checkpoints that no job needs. Borrows
- * `store` and `datasets`. */
-MUST_CHECK enum status jobs_create(struct store *store, struct datasets *datasets,
+ * `store` and what `sources` points to. */
+MUST_CHECK enum status jobs_create(struct store *store, const struct job_sources *sources,
                                    const struct jobs_config *config, struct jobs **ret_jobs,
                                    struct error *err);
 
@@ -32,7 +31,7 @@ void jobs_free(struct jobs *jobs);
 
 /* ---- For clients ----------------------------------------------------------------------------------- */
 
-/* As job_request_from_json, with the datasets and limits at hand. */
+/* As job_request_from_json, with the sources and limits at hand. */
 MUST_CHECK enum status jobs_check(struct jobs *jobs, const struct json_t *json,
                                   struct job_request *ret_request, struct problems *problems);
 
@@ -64,6 +63,8 @@ struct job_progress {
     int epoch;                             /* the one under way, from 1; 0 while loading */
     int64_t step, steps;                   /* finished ones of this epoch; 0 of 0 while loading */
     double images_per_second, eta_seconds; /* NaN when it is too early to say */
+    bool stopped_early;                    /* patience ended the training */
+    int best_epoch;                        /* with patience: the one that validated best so far; else 0 */
 };
 
 struct job_view {
@@ -102,6 +103,11 @@ enum job_order { JOB_GO_ON, JOB_PAUSE, JOB_CANCEL, JOB_STOP };
 
 /* Waits for a queued job and makes it the running one. False: the service stops. The caller clears the record. */
 MUST_CHECK bool jobs_take(struct jobs *jobs, struct job_record *ret_record);
+
+/* The request of a job in the store. The version that it begins with was there when it was queued; once there is a
+ * checkpoint, the job does not need it any more. */
+MUST_CHECK enum status jobs_check_kept(struct jobs *jobs, const struct json_t *config,
+                                       struct job_request *ret_request, struct problems *problems);
 
 /* The job continues after `step` steps of a run, with the losses kept. */
 MUST_CHECK enum status jobs_continue(struct jobs *jobs, int64_t step, struct error *err);

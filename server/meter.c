@@ -27,6 +27,12 @@ void meter_epoch(struct meter *meter, double now)
     meter->last = now;
 }
 
+void meter_end_early(struct meter *meter)
+{
+    meter->plan.epochs = meter->epoch;
+    meter->plan.train_images = meter->images;
+}
+
 void meter_test(struct meter *meter, double now, int64_t tested)
 {
     meter->tested = tested;

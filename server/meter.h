@@ -36,6 +36,7 @@ void meter_start(struct meter *meter, const struct meter_plan *plan, double now,
 
 void meter_step(struct meter *meter, double now, int64_t images); /* a step ended: `images` in all */
 void meter_epoch(struct meter *meter, double now);                /* all is done that belongs to an epoch */
+void meter_end_early(struct meter *meter);                        /* no further epoch comes */
 void meter_test(struct meter *meter, double now, int64_t tested); /* `tested` test images in all */
 
 /* Images a second while training; NaN when it is too early to say. */

@@ -47,6 +47,10 @@ static const struct route routes[] = {
 
     {HTTP_GET, "/api/v1/datasets", handle_dataset_list, .lane = LANE_WORKER},
     {HTTP_GET, "/api/v1/datasets/{name}", handle_dataset_get, .lane = LANE_WORKER},
+    {HTTP_GET, "/api/v1/datasets/{name}/{split}/{index}.png", handle_dataset_image, .lane = LANE_WORKER,
+     .query = {"augment", "rotation", "shift", "scale", "shear", "elastic", "thickness", "variant"}},
+
+    {HTTP_GET, "/api/v1/recipes", handle_recipe_list, .lane = LANE_EVENT},
 
     {HTTP_GET, "/", handle_asset, .lane = LANE_EVENT, .any_query = true},
     {HTTP_GET, "/*", handle_asset, .lane = LANE_EVENT, .any_query = true},
@@ -78,11 +82,12 @@ static bool matches(const char *pattern, const char *path, struct route_params *
     ret_params->count = 0;
     while (*pattern && *pattern != '*') {
         if (*pattern == '{') {
-            size_t length = strcspn(path, "/");
-            if (!capture(ret_params, pattern + 1, path, length))
+            const char *ending = pattern + strcspn(pattern, "}") + 1; /* of the segment; matched next */
+            size_t length = strcspn(path, "/"), fixed = strcspn(ending, "/");
+            if (length < fixed || !capture(ret_params, pattern + 1, path, length - fixed))
                 return false;
-            path += length;
-            pattern += strcspn(pattern, "}") + 1;
+            path += length - fixed;
+            pattern = ending;
         } else if (*pattern++ != *path++) {
             return false;
         }

@@ -185,7 +185,8 @@ static enum status services_start(const struct settings *settings, struct servic
     if (status == OK)
         status = registry_serve(app->registry, app->predictions, err);
     if (status == OK)
-        status = jobs_create(app->store, app->datasets, &jobs_config, &app->jobs, err);
+        status = jobs_create(app->store, &(struct job_sources){app->datasets, app->registry}, &jobs_config,
+                             &app->jobs, err);
     if (status == OK && !settings->no_bootstrap)
         status = jobs_bootstrap(app->jobs, err);
     if (status == OK)

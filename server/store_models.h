@@ -27,6 +27,10 @@ struct version_record {
     double test_loss, test_accuracy;
     double validation_loss, validation_accuracy; /* NaN without validation */
     double training_seconds;
+
+    /* Of the run; for the job's result, and not kept with the version. */
+    int epochs, best_epoch; /* best_epoch is 0 without patience */
+    bool stopped_early;
 };
 
 void version_record_clear(struct version_record *record);

@@ -11,7 +11,9 @@ import addFormats from 'ajv-formats';
 import { Service } from '../browser/service.js';
 
 const QUICK = { model: { preset: 'small' }, training: { epochs: 1, train_limit: 500 }, promotion: 'always' };
-const ABSENT = { id: 'job_ffffffffffffffff', model: 'absent', version: 999, name: 'absent' };
+const ABSENT = {
+  id: 'job_ffffffffffffffff', model: 'absent', version: 999, name: 'absent', split: 'absent', index: 999999,
+};
 
 const service = new Service();
 let spec;
@@ -25,7 +27,9 @@ before(async () => {
   addFormats(schemas);
   schemas.addSchema({ $id: 'spec', ...forbidExtraFields(spec) });
   const job = await service.train(QUICK);
-  known = { id: job.id, model: job.result.model.name, version: job.result.model.version, name: 'mnist' };
+  known = {
+    id: job.id, model: job.result.model.name, version: job.result.model.version, name: 'mnist', split: 'train', index: 7,
+  };
 });
 
 after(() => service.remove());

@@ -41,7 +41,8 @@ static enum status check(const char *text, const struct job_limits *limits, stru
     json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(json);
     *problems = (struct problems){0};
-    enum status status = job_request_from_json(json, datasets, limits, ret_request, problems);
+    const struct job_sources sources = {.datasets = datasets};
+    enum status status = job_request_from_json(json, &sources, limits, ret_request, problems);
     json_decref(json);
     return status;
 }
