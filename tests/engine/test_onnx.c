@@ -305,24 +305,33 @@ static const float *weights_of(const struct model *model, const char *name, stru
     return NULL;
 }
 
+static void assert_turned(const struct exported *exported, const char *name)
+{
+    struct tensor tensor;
+    const float *ours = weights_of(exported->model, name, &tensor);
+    size_t height = tensor.dimensions[0], width = tensor.dimensions[1], channels = tensor.dimensions[2],
+           filters = tensor.dimensions[3];
+    const Onnx__TensorProto *theirs = find_tensor(exported, name);
+    assert_int_equal(theirs->data_type, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
+    assert_int_equal(theirs->n_dims, 4);
+    const int64_t sizes[] = {(int64_t)filters, (int64_t)channels, (int64_t)height, (int64_t)width};
+    assert_memory_equal(theirs->dims, sizes, sizeof sizes);
+    assert_int_equal(theirs->raw_data.len, tensor.count * sizeof(float));
+    const uint8_t *at = theirs->raw_data.data;
+    for (size_t filter = 0; filter < filters; filter++)
+        for (size_t channel = 0; channel < channels; channel++)
+            for (size_t y = 0; y < height; y++)
+                for (size_t x = 0; x < width; x++, at += sizeof(float))
+                    assert_memory_equal(at, &ours[((y * width + x) * channels + channel) * filters + filter],
+                                        sizeof(float));
+}
+
 static void convolution_kernels_are_in_onnxs_order(void **state)
 {
     (void)state;
     struct exported exported = export_of(MIXED);
-    struct tensor tensor;
-    const float *ours = weights_of(exported.model, "conv2d_1/kernel", &tensor);
-    const Onnx__TensorProto *theirs = find_tensor(&exported, "conv2d_1/kernel");
-    assert_int_equal(theirs->data_type, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
-    assert_int_equal(theirs->n_dims, 4);
-    static const int64_t sizes[] = {7, 5, 3, 3};
-    assert_memory_equal(theirs->dims, sizes, sizeof sizes);
-    assert_int_equal(theirs->raw_data.len, 7 * 5 * 3 * 3 * sizeof(float));
-    const uint8_t *at = theirs->raw_data.data;
-    for (size_t filter = 0; filter < 7; filter++)
-        for (size_t channel = 0; channel < 5; channel++)
-            for (size_t y = 0; y < 3; y++)
-                for (size_t x = 0; x < 3; x++, at += sizeof(float))
-                    assert_memory_equal(at, &ours[((y * 3 + x) * 5 + channel) * 7 + filter], sizeof(float));
+    assert_turned(&exported, "conv2d/kernel");
+    assert_turned(&exported, "conv2d_1/kernel");
     free_export(&exported);
 }
 
