@@ -5,29 +5,41 @@
 #include <math.h>
 #include <string.h>
 
-static size_t block_length(size_t count, size_t block)
+/* Up to so many rows, reading the weights is what takes the time. */
+#define FEW_ROWS 8
+
+static size_t block_length(size_t count, size_t block, enum dense_block size)
 {
-    size_t rest = count - block * DENSE_BLOCK;
-    return rest < DENSE_BLOCK ? rest : DENSE_BLOCK;
+    size_t rest = count - block * size;
+    return rest < size ? rest : size;
 }
 
 void dense_forward(const struct kernels *kernels, const struct stage *stage, const float *parameters,
-                   size_t rows, const float *x, size_t block, float *y)
+                   size_t rows, const float *x, size_t first, size_t count, float *y)
 {
-    size_t first = block * DENSE_BLOCK, columns = block_length(stage->units, block);
-    gemm(GEMM_NN, rows, columns, stage->fan_in, x, stage->in_size, parameters + stage->weights + first,
-         stage->units, false, y + first, stage->out_size);
+    const float *weights = parameters + stage->weights + first;
+    if (rows <= FEW_ROWS && count % 16 == 0)
+        kernels->product_few_rows(rows, count, stage->fan_in, x, stage->in_size, weights, stage->units,
+                                  y + first, stage->out_size);
+    else
+        gemm(GEMM_NN, rows, count, stage->fan_in, x, stage->in_size, weights, stage->units, false, y + first,
+             stage->out_size);
     for (size_t i = 0; i < rows; i++)
         kernels->add_bias_activate(stage->activation, parameters + stage->biases + first,
-                                   (columns + 15) / 16 * 16, y + i * stage->out_size + first);
+                                   (count + 15) / 16 * 16, y + i * stage->out_size + first);
 }
 
 void dense_backward_weights(const struct kernels *kernels, const struct stage *stage, size_t rows,
                             const float *x, const float *dy, size_t block, float *gradients)
 {
-    size_t first = block * DENSE_BLOCK;
-    gemm(GEMM_TN, block_length(stage->fan_in, block), stage->units, rows, x + first, stage->in_size, dy,
-         stage->out_size, false, gradients + stage->weights + first * stage->units, stage->units);
+    size_t first = block * DENSE_WEIGHTS, count = block_length(stage->fan_in, block, DENSE_WEIGHTS);
+    float *dweights = gradients + stage->weights + first * stage->units;
+    if (stage->units % 16 == 0)
+        kernels->product(count, stage->units, rows, x + first, 1, stage->in_size, dy, stage->out_size,
+                         dweights, stage->units, false);
+    else
+        gemm(GEMM_TN, count, stage->units, rows, x + first, stage->in_size, dy, stage->out_size, false,
+             dweights, stage->units);
     if (block > 0)
         return;
     memset(gradients + stage->biases, 0, stage->out_size * sizeof *gradients);
@@ -37,8 +49,8 @@ void dense_backward_weights(const struct kernels *kernels, const struct stage *s
 void dense_backward_input(const struct stage *stage, const float *parameters, size_t rows, const float *dy,
                           size_t block, float *dx)
 {
-    size_t first = block * DENSE_BLOCK;
-    gemm(GEMM_NT, rows, block_length(stage->fan_in, block), stage->units, dy, stage->out_size,
+    size_t first = block * DENSE_INPUTS;
+    gemm(GEMM_NT, rows, block_length(stage->fan_in, block, DENSE_INPUTS), stage->units, dy, stage->out_size,
          parameters + stage->weights + first * stage->units, stage->units, false, dx + first, stage->in_size);
 }
 

@@ -4,17 +4,17 @@
 
 #include "engine/network.h"
 
-/* Columns of the output, or rows of the weights, that one task computes. */
-#define DENSE_BLOCK 64
+/* Outputs, rows of the weights, and inputs that one task computes: as many as keep a product efficient. */
+enum dense_block { DENSE_OUTPUTS = 128, DENSE_WEIGHTS = 64, DENSE_INPUTS = 160 };
 
-static inline size_t dense_blocks(size_t count)
+static inline size_t dense_blocks(size_t count, enum dense_block block)
 {
-    return (count + DENSE_BLOCK - 1) / DENSE_BLOCK;
+    return (count + block - 1) / block;
 }
 
-/* Block `block` of the outputs: x [rows][in_size] -> y [rows][out_size] = activation(x w + b). */
+/* x [rows][in_size] -> y [rows][out_size] = activation(x w + b), for the outputs first..first+count-1. */
 void dense_forward(const struct kernels *kernels, const struct stage *stage, const float *parameters,
-                   size_t rows, const float *x, size_t block, float *y);
+                   size_t rows, const float *x, size_t first, size_t count, float *y);
 
 /* Block `block` of the weights' rows: dweights = x^T dy, in the slab `gradients`. Block 0 sets the biases' too. */
 void dense_backward_weights(const struct kernels *kernels, const struct stage *stage, size_t rows,

@@ -104,8 +104,7 @@ const float *inference_run(struct inference *inference, size_t count, size_t *re
         if (stage->kind != LAYER_DENSE)
             continue; /* dropout does nothing here */
         float *y = inference->rows[turn];
-        for (size_t block = 0; block < dense_blocks(stage->units); block++)
-            dense_forward(inference->kernels, stage, model->parameters, count, x, block, y);
+        dense_forward(inference->kernels, stage, model->parameters, count, x, 0, stage->units, y);
         x = y;
         turn = !turn;
     }

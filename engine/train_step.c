@@ -43,7 +43,7 @@ struct step_run {
     const struct train_update *update;
     const struct stage *stage; /* of the head */
     size_t index;              /* its number */
-    size_t weight_tasks;       /* of dense_backward: the first so many */
+    size_t input_tasks;        /* of dense_backward_task: the first so many are the inputs' */
     atomic_bool infinite;
 };
 
@@ -322,8 +322,10 @@ static void dense_forward_task(void *context, size_t task, int member)
     const struct step_run *run = context;
     struct train_step *step = run->step;
     (void)member;
+    size_t first = task * DENSE_OUTPUTS, rest = run->stage->units - first;
     dense_forward(step->kernels, run->stage, run->state->weights, run->batch->count,
-                  stage_input(step, run->index, 0), task, step->outputs[run->index]);
+                  stage_input(step, run->index, 0), first, rest < DENSE_OUTPUTS ? rest : DENSE_OUTPUTS,
+                  step->outputs[run->index]);
 }
 
 /* Forward from the layer before to this one, or backward the other way. */
@@ -361,18 +363,19 @@ static void slope_task(void *context, size_t task, int member)
                                        step->upstream[run->index] + offset);
 }
 
+/* The larger tasks first, so that the members of the team end together. */
 static void dense_backward_task(void *context, size_t task, int member)
 {
     const struct step_run *run = context;
     struct train_step *step = run->step;
     (void)member;
     const float *dy = step->upstream[run->index];
-    if (task < run->weight_tasks)
-        dense_backward_weights(step->kernels, run->stage, run->batch->count, stage_input(step, run->index, 0),
-                               dy, task, step->gradients);
-    else
-        dense_backward_input(run->stage, run->state->weights, run->batch->count, dy, task - run->weight_tasks,
+    if (task < run->input_tasks)
+        dense_backward_input(run->stage, run->state->weights, run->batch->count, dy, task,
                              step->upstream[run->index - 1]);
+    else
+        dense_backward_weights(step->kernels, run->stage, run->batch->count, stage_input(step, run->index, 0),
+                               dy, task - run->input_tasks, step->gradients);
 }
 
 static void head_forward(struct step_run *run)
@@ -381,7 +384,8 @@ static void head_forward(struct step_run *run)
     for (run->index = network->trunk; run->index < network->count; run->index++) {
         run->stage = &network->stages[run->index];
         if (run->stage->kind == LAYER_DENSE)
-            thread_team_run(run->step->team, dense_forward_task, run, dense_blocks(run->stage->units));
+            thread_team_run(run->step->team, dense_forward_task, run,
+                            dense_blocks(run->stage->units, DENSE_OUTPUTS));
         else
             thread_team_run(run->step->team, dropout_forward_task, run, row_tasks(run));
     }
@@ -401,8 +405,9 @@ static void head_backward(struct step_run *run)
         }
         if (run->stage->activation != ACTIVATION_SOFTMAX)
             thread_team_run(team, slope_task, run, row_tasks(run));
-        run->weight_tasks = dense_blocks(run->stage->fan_in);
-        thread_team_run(team, dense_backward_task, run, run->weight_tasks * (has_input ? 2 : 1));
+        run->input_tasks = has_input ? dense_blocks(run->stage->fan_in, DENSE_INPUTS) : 0;
+        thread_team_run(team, dense_backward_task, run,
+                        run->input_tasks + dense_blocks(run->stage->fan_in, DENSE_WEIGHTS));
     }
 }
 

@@ -7,6 +7,7 @@
 
 #define KERNEL_LIST(X)                                                                                       \
     X(product)                                                                                               \
+    X(product_few_rows)                                                                                      \
     X(winograd_input)                                                                                        \
     X(winograd_output)                                                                                       \
     X(winograd_output_gradient)                                                                              \

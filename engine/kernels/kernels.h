@@ -56,6 +56,11 @@ struct kernels {
 
     product_kernel *product;
 
+    /* The same for so few rows that reading B is what takes the time: B is read once, from front to back. A is
+     * a[i * a_row + p]; n is a multiple of 16. */
+    void (*product_few_rows)(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b,
+                             size_t b_row, float *c, size_t c_row);
+
     /* Below, [36][rows][pitch] are matrices that lie winograd_stride(rows, pitch) apart. */
 
     /* x [images][h][w][in_pitch] -> v [36][range.count][in_pitch]: B^T d B of each tile. */

@@ -43,7 +43,7 @@ INLINE void product_rest(size_t m, size_t vectors, size_t k, const float *a, siz
                          const float *b, size_t b_row, float *c, size_t c_row, bool accumulate)
 {
     if (m & 8) {
-        product_block(8 <= ROWS ? 8 : 1, vectors, k, a, a_row, a_column, b, b_row, c, c_row, accumulate);
+        product_block(ROWS > 8 ? 8 : 1, vectors, k, a, a_row, a_column, b, b_row, c, c_row, accumulate);
         a += 8 * a_row;
         c += 8 * c_row;
     }
@@ -80,4 +80,42 @@ void KERNEL(product)(size_t m, size_t n, size_t k, const float *a, size_t a_row,
         product_panel(2, m, k, a, a_row, a_column, b + j, b_row, c + j, c_row, accumulate);
     if (j < n)
         product_panel(1, m, k, a, a_row, a_column, b + j, b_row, c + j, c_row, accumulate);
+}
+
+/* ---- A few rows ---- */
+
+/* Rows of B that go by between two visits of C. */
+#define STREAM 8
+
+/* c[m][n] += a[m][STREAM] b[STREAM][n]. */
+INLINE void stream_rows(size_t m, size_t n, const float *a, size_t a_row, const float *b, size_t b_row,
+                        float *c, size_t c_row)
+{
+    for (size_t j = 0; j < n; j += LANES) {
+        vec right[STREAM];
+        for (size_t p = 0; p < STREAM; p++)
+            right[p] = vec_load(b + p * b_row + j);
+        for (size_t i = 0; i < m; i++) {
+            vec sum = vec_load(c + i * c_row + j);
+            for (size_t p = 0; p < STREAM; p++)
+                sum += a[i * a_row + p] * right[p];
+            vec_store(c + i * c_row + j, sum);
+        }
+    }
+}
+
+void KERNEL(product_few_rows)(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b,
+                              size_t b_row, float *c, size_t c_row)
+{
+    for (size_t i = 0; i < m; i++)
+        memset(c + i * c_row, 0, n * sizeof *c);
+    size_t p = 0;
+    for (; p + STREAM <= k; p += STREAM) {
+        if (m == 1)
+            stream_rows(1, n, a + p, a_row, b + p * b_row, b_row, c, c_row);
+        else
+            stream_rows(m, n, a + p, a_row, b + p * b_row, b_row, c, c_row);
+    }
+    if (p < k)
+        KERNEL(product)(m, n, k - p, a + p, a_row, 1, b + p * b_row, b_row, c, c_row, true);
 }

@@ -37,6 +37,32 @@ static void check_product(const struct kernels *kernels, size_t m, size_t n, siz
     free(expected);
 }
 
+static void check_few_rows(const struct kernels *kernels, size_t m, size_t n, size_t k)
+{
+    float *a = random_floats(1, m * k, 1.0f), *b = random_floats(2, k * n, 1.0f),
+          *c = random_floats(3, m * n, 1.0f);
+    double *expected = calloc(m * n, sizeof *expected);
+    for (size_t i = 0; i < m * n; i++)
+        for (size_t p = 0; p < k; p++)
+            expected[i] += (double)a[i / n * k + p] * (double)b[p * n + i % n];
+    c[0] = NAN; /* what C held before must not matter */
+    kernels->product_few_rows(m, n, k, a, k, b, n, c, n);
+    assert_close("product of few rows", c, expected, m * n, 1e-5);
+    free(a);
+    free(b);
+    free(c);
+    free(expected);
+}
+
+static void products_of_few_rows_are_right(void **state)
+{
+    (void)state;
+    FOR_EACH_ISA(kernels)
+    for (size_t m = 1; m <= 9; m++)
+        for (size_t k = 1; k <= 40; k += 13)
+            check_few_rows(kernels, m, 16 * m, k);
+}
+
 static void products_of_any_size_are_right(void **state)
 {
     (void)state;
@@ -234,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_of_any_size_are_right),
+        cmocka_unit_test(products_of_few_rows_are_right),
         cmocka_unit_test(pools_take_the_maximum_and_send_the_gradient_back_to_it),
         cmocka_unit_test(activations_and_slopes_are_right_over_their_whole_range),
         cmocka_unit_test(nan_passes_through_activations_and_pools),
