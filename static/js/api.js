@@ -20,7 +20,8 @@
  * @property {string | null} [finished_at]
  * @property {{ name: string, dataset: string, model: { preset?: string }, training: Record<string, number> }} config
  * @property {Progress | null} [progress]
- * @property {{ model: { name: string, version: number }, test_accuracy: number, training_seconds: number } | null} [result]
+ * @property {{ model: { name: string, version: number }, test_accuracy: number, training_seconds: number,
+ *   parameters: number } | null} [result]
  * @property {{ detail: string } | null} [error]
  *
  * @typedef {object} EpochMetrics
@@ -30,7 +31,9 @@
  * @property {number | null} validation_loss
  * @property {number | null} validation_accuracy
  *
- * @typedef {{ epochs: EpochMetrics[] }} Metrics
+ * @typedef {object} Metrics
+ * @property {EpochMetrics[]} epochs
+ * @property {{ step: number[], loss: (number | null)[] }} steps   sampled; counted over the whole run from 1
  *
  * @typedef {object} Prediction
  * @property {number} digit
@@ -99,7 +102,7 @@ export const startJob = (request) => call('POST', '/api/v1/jobs', request);
 export const cancelJob = (id) => call('POST', `/api/v1/jobs/${id}/cancel`);
 
 /** @param {string} id @returns {Promise<Metrics>} */
-export const jobMetrics = (id) => call('GET', `/api/v1/jobs/${id}/metrics`);
+export const jobMetrics = (id, maxPoints = 400) => call('GET', `/api/v1/jobs/${id}/metrics?max_points=${maxPoints}`);
 
 /** @returns {Promise<{ data: { name: string }[] }>} */
 export const listModels = () => call('GET', '/api/v1/models');

@@ -11,7 +11,7 @@ const LOST_MS = [1000, 2000, 4000, 8000];
 /** @typedef {import('./store.js').Store} Store */
 
 /** What the curves depend on: asked for again when it changes. @param {import('./api.js').Job | undefined} job */
-const curvesKey = (job) => (job ? `${job.id} ${job.state} ${job.progress?.epoch ?? 0} ${job.progress?.phase ?? ''}` : '');
+const curvesKey = (job) => (job ? `${job.id} ${job.state} ${job.progress?.epoch} ${job.progress?.step}` : '');
 
 /**
  * @param {Store} store
@@ -36,8 +36,8 @@ export function startEvents(store) {
   async function read() {
     try {
       const { data: jobs } = await listJobs();
-      const registered = hasModel({ ...store.state, jobs }) || (await listModels()).data.length > 0;
-      store.set({ jobs, registered, connected: true });
+      store.set({ jobs, connected: true });
+      if (!hasModel(store.state)) store.set({ registered: (await listModels()).data.length > 0 });
       await readCurves();
       failures = 0;
     } catch (error) {

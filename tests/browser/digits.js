@@ -1,7 +1,9 @@
-// Digits as they were drawn by hand: strokes of points in a square of 100, x to the right and y downwards.
+// Digits as they were drawn by hand, and the hand that draws them again.
 
-/** @type {[number, number][][][]} */
-export const DIGITS = [
+/** @typedef {[number, number]} Point */
+
+/** Strokes of points in a square of 100, x to the right and y downwards. @type {Point[][][]} */
+const DIGITS = [
   [[[54, 14], [43, 16], [34, 24], [28, 37], [26, 52], [29, 67], [36, 79], [47, 86], [58, 85], [68, 77], [74, 64],
     [76, 48], [73, 33], [66, 21], [56, 15], [51, 14]]],
   [[[53, 12], [52, 28], [51, 44], [50, 60], [50, 74], [49, 88]]],
@@ -21,3 +23,52 @@ export const DIGITS = [
   [[[67, 28], [60, 18], [49, 15], [38, 20], [33, 31], [37, 43], [48, 48], [59, 44], [66, 34], [68, 25], [67, 40],
     [65, 56], [62, 71], [58, 87]]],
 ];
+
+const BETWEEN = 4; // events from one recorded point to the next
+
+/** The curve through p1 and p2 at t, 0..1 (Catmull and Rom 1974). */
+const spline = (p0, p1, p2, p3, t) =>
+  p1 + 0.5 * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)));
+
+/** A stroke as the events of a hand: a smooth way through its points. @param {Point[]} stroke @returns {Point[]} */
+function smooth(stroke) {
+  const at = (index) => stroke[Math.min(Math.max(index, 0), stroke.length - 1)];
+  const points = [stroke[0]];
+  for (let i = 0; i + 1 < stroke.length; i++) {
+    for (let j = 1; j <= BETWEEN; j++) {
+      points.push([0, 1].map((axis) =>
+        spline(at(i - 1)[axis], at(i)[axis], at(i + 1)[axis], at(i + 2)[axis], j / BETWEEN)));
+    }
+  }
+  return points;
+}
+
+export const DIGIT_COUNT = DIGITS.length;
+
+/**
+ * The strokes of a digit on a page's pad, in pixels of the window.
+ * @param {import('playwright-core').Page} page
+ * @param {number} digit
+ * @param {{ size: number, left: number, top: number }} square   where on the pad, in sides of the pad
+ */
+export async function strokesOnPad(page, digit, { size, left, top } = { size: 0.9, left: 0.05, top: 0.05 }) {
+  const box = await page.locator('#pad').boundingBox();
+  return DIGITS[digit].map((stroke) => smooth(stroke).map(([x, y]) =>
+    [box.x + box.width * (left + (x / 100) * size), box.y + box.height * (top + (y / 100) * size)]));
+}
+
+/** Draws a digit with the mouse; arguments as above. */
+export async function drawDigit(page, digit, square) {
+  for (const stroke of await strokesOnPad(page, digit, square)) {
+    await page.mouse.move(...stroke[0]);
+    await page.mouse.down();
+    for (const point of stroke.slice(1)) await page.mouse.move(...point);
+    await page.mouse.up();
+  }
+}
+
+/** What the page answers once it has read all that is drawn. */
+export async function answer(page) {
+  await page.locator('#result[data-state="read"][aria-busy="false"]').waitFor();
+  return page.locator('#digit').textContent();
+}

@@ -5,13 +5,14 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, afterEach, before, describe, test } from 'node:test';
 
-import { DIGITS } from './digits.js';
+import { DIGIT_COUNT, answer, drawDigit, strokesOnPad } from './digits.js';
 import { Service, openBrowser } from './service.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WIDTHS = [320, 768, 1280];
 const QUICK = { model: { preset: 'small' }, training: { train_limit: 12000, epochs: 2 } };
 const LONG = { model: { preset: 'reference' }, training: { epochs: 100 } };
+const MANY_SHORT_EPOCHS = { model: { preset: 'small' }, training: { train_limit: 12000, epochs: 100 } };
 const BUDGET_BYTES = 40 * 1024;
 const BUDGET_REQUESTS = 20;
 
@@ -68,27 +69,6 @@ async function expectText(page, selector, wanted) {
   await page.locator(selector).filter({ hasText: expression }).first().waitFor();
 }
 
-/** Where on the screen a point of a digit is: scaled by `size`, its square's corner at `left`, `top` of the pad. */
-function placer(box, size, left, top) {
-  return ([x, y]) => [box.x + box.width * (left + (x / 100) * size), box.y + box.height * (top + (y / 100) * size)];
-}
-
-async function draw(page, digit, size = 0.9, left = 0.05, top = 0.05) {
-  const place = placer(await page.locator('#pad').boundingBox(), size, left, top);
-  for (const stroke of DIGITS[digit]) {
-    await page.mouse.move(...place(stroke[0]));
-    await page.mouse.down();
-    for (const point of stroke.slice(1)) await page.mouse.move(...place(point), { steps: 3 });
-    await page.mouse.up();
-  }
-}
-
-/** What the page answers once it has read all that is drawn. */
-async function answer(page) {
-  await page.locator('#result[data-state="read"][aria-busy="false"]').waitFor();
-  return page.locator('#digit').textContent();
-}
-
 async function violations(page) {
   await page.evaluate(AXE);
   const { violations: found } = await page.evaluate(() => globalThis.axe.run());
@@ -109,7 +89,7 @@ describe('before anything was trained', () => {
     const page = await visit();
     await expectText(page, '#confidence', 'No network yet');
     await expectText(page, '#runner-up', /Start a training below/);
-    await draw(page, 7);
+    await drawDigit(page, 7);
     await expectText(page, '#confidence', 'No network yet');
     assert.equal(await page.locator('#digit').textContent(), '');
   });
@@ -130,8 +110,8 @@ describe('before anything was trained', () => {
     await page.fill('#epochs', 'ten');
     await page.fill('#learning_rate', '-1');
     await page.click('#start-button');
-    await expectText(page, '#epochs-problem', /epochs/);
-    await expectText(page, '#learning_rate-problem', /learning_rate/);
+    await expectText(page, '#epochs-problem', /whole number.*"ten"/);
+    await expectText(page, '#learning_rate-problem', /above 0.*-1/);
     assert.equal(await page.locator('#seed-problem').textContent(), '');
     assert.equal(await page.locator('#epochs').getAttribute('aria-invalid'), 'true');
     assert.equal(await page.evaluate(() => document.activeElement?.id), 'epochs');
@@ -164,6 +144,21 @@ describe('while a network trains', () => {
     assert.equal(data[0].state, 'cancelled');
   });
 
+  test('what the network has learnt so far reads a drawing, without being asked again', async () => {
+    const page = await visit();
+    await drawDigit(page, 1);
+    const { id } = await service.call('POST', '/api/v1/jobs', MANY_SHORT_EPOCHS);
+    await expectText(page, '#model', 'digits in training, after epoch 1');
+    await expectText(page, '#model', /after epoch ([2-9]|\d\d)/);
+    await expectText(page, '#digit', '1');
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 800 });
+      assert.ok(await overflow(page) <= 0, `${width} px`);
+    }
+    await service.call('POST', `/api/v1/jobs/${id}/cancel`);
+    await expectText(page, '#confidence', 'No network yet');
+  });
+
   test('a reload shows the training that is under way', async () => {
     const { id } = await service.call('POST', '/api/v1/jobs', LONG);
     const page = await visit();
@@ -181,12 +176,12 @@ describe('with a trained network', () => {
     await service.train(QUICK);
   });
 
-  for (const [size, left, top] of [[0.9, 0.05, 0.05], [0.4, 0.5, 0.1]]) {
-    test(`ten digits drawn with the mouse at ${size * 100} % of the pad are read`, async () => {
+  for (const square of [{ size: 0.9, left: 0.05, top: 0.05 }, { size: 0.4, left: 0.5, top: 0.1 }]) {
+    test(`ten digits drawn with the mouse at ${square.size * 100} % of the pad are read`, async () => {
       const page = await visit();
       const read = [];
-      for (let digit = 0; digit < DIGITS.length; digit++) {
-        await draw(page, digit, size, left, top);
+      for (let digit = 0; digit < DIGIT_COUNT; digit++) {
+        await drawDigit(page, digit, square);
         read.push(await answer(page));
         await page.click('#pad-clear');
         await expectText(page, '#confidence', 'Nothing drawn yet');
@@ -202,7 +197,7 @@ describe('with a trained network', () => {
     page.on('response', (response) => {
       if (response.url().endsWith('/api/v1/predict')) answers.push(response.json());
     });
-    await draw(page, 3);
+    await drawDigit(page, 3);
     assert.equal(await answer(page), '3');
     const last = await answers.at(-1);
     assert.equal(last.digit, 3);
@@ -217,7 +212,7 @@ describe('with a trained network', () => {
 
   test('the answer follows the drawing: undo, and clear', async () => {
     const page = await visit();
-    await draw(page, 4); // its first stroke alone is no 4
+    await drawDigit(page, 4); // its first stroke alone is no 4
     assert.equal(await answer(page), '4');
     const whole = await page.locator('#seen').getAttribute('src');
     await page.keyboard.press('Control+z');
@@ -230,13 +225,12 @@ describe('with a trained network', () => {
 
   test('a finger draws, and does not scroll the page', async () => {
     const page = await visit({ viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true });
-    const place = placer(await page.locator('#pad').boundingBox(), 0.9, 0.05, 0.05);
+    const [stroke] = await strokesOnPad(page, 2);
     const finger = await page.context().newCDPSession(page);
     const touch = (type, ...points) => finger.send('Input.dispatchTouchEvent', {
-      type, touchPoints: points.map((point, id) => ({ x: point[0], y: point[1], id })) });
-    const [stroke] = DIGITS[2];
-    await touch('touchStart', place(stroke[0]));
-    for (const point of stroke.slice(1)) await touch('touchMove', place(point), [200, 10]); // and a palm
+      type, touchPoints: points.map(([x, y], id) => ({ x, y, id })) });
+    await touch('touchStart', stroke[0]);
+    for (const point of stroke.slice(1)) await touch('touchMove', point, [200, 10]); // and a palm
     await touch('touchEnd');
     assert.equal(await answer(page), '2');
     assert.equal(await page.evaluate(() => window.scrollY), 0);
@@ -256,7 +250,7 @@ describe('with a trained network', () => {
     await page.keyboard.press(' ');
     await page.keyboard.press('ArrowLeft'); // the pen is up
     assert.equal(await answer(page), '1');
-    await draw(page, 7);
+    await drawDigit(page, 7);
     await expectText(page, '#announcer', /It looks like a/);
   });
 
@@ -277,7 +271,7 @@ describe('with a trained network', () => {
     const page = await visit({ expect: /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET/ });
     await expectText(page, '#confidence', 'Nothing drawn yet');
     await service.stop();
-    await draw(page, 7);
+    await drawDigit(page, 7);
     await expectText(page, '#banner', /connection to the server is lost/i);
     await service.start();
     await page.locator('#banner').waitFor({ state: 'hidden' });
@@ -295,7 +289,7 @@ describe('for everybody', () => {
         assert.ok(await overflow(page) <= 0, 'empty pad');
         assert.deepEqual(await violations(page), []);
         await page.locator('#pad').scrollIntoViewIfNeeded();
-        await draw(page, 8);
+        await drawDigit(page, 8);
         await answer(page);
         await page.locator('#chart-loss summary').click();
         assert.ok(await overflow(page) <= 0, 'with an answer and open data');

@@ -6,22 +6,31 @@ import { onThemeChange } from '../theme.js';
 /** @typedef {typeof import('/vendor/uPlot.js')} UPlot */
 
 /**
- * @typedef {object} Curves   aligned by index
+ * @typedef {object} Curves
  * @property {number} epochs   of the whole run: how far the axis goes
- * @property {number[]} epoch
+ * @property {number[]} epoch   complete ones; train and validation go with it
  * @property {(number | null)[]} train
  * @property {(number | null)[]} validation
+ * @property {{ x: number[], y: (number | null)[] }} [steps]   between the epochs, x in epochs
+ *
+ * @typedef {object} Style
+ * @property {(value: number) => string} format   of values
+ * @property {(value: number) => string} tick   of the axis
+ * @property {boolean} [fromZero]   the axis starts at 0, and single steps may go beyond its end
  */
 
-const DASH = [6, 5];
-const SERIES = /** @type {const} */ (['train', 'validation']);
-const LABELS = { train: 'training', validation: 'validation' };
+const SERIES = /** @type {const} */ ([
+  { name: 'train', label: 'training', color: 'series-1', dash: [] },
+  { name: 'validation', label: 'validation', color: 'series-2', dash: [6, 5] },
+]);
+const STEPS_ALPHA = 0.6;
+const POINTS_MAX = 30; // epochs that get a dot each
 
-/** @param {number} index */
-function swatch(index) {
+/** @param {string} color @param {readonly number[]} dash */
+function swatch(color, dash) {
   const template = document.createElement('template');
-  const dash = index === 1 ? ` stroke-dasharray="${DASH}"` : '';
-  template.innerHTML = `<svg class="series-${index + 1}" width="26" height="4" aria-hidden="true"><path d="M1 2h24"${dash}/></svg>`;
+  template.innerHTML = `<svg class="${color}" width="26" height="4" aria-hidden="true">
+    <path d="M1 2h24" stroke-dasharray="${dash}"/></svg>`;
   return template.content;
 }
 
@@ -30,7 +39,7 @@ function frame(figure, title) {
   const plot = element('div', { class: 'chart-plot', role: 'img' });
   const epoch = element('span');
   const values = SERIES.map(() => element('b'));
-  const labels = SERIES.map((name, i) => element('span', {}, swatch(i), `${LABELS[name]} `, values[i]));
+  const labels = SERIES.map(({ label, color, dash }, i) => element('span', {}, swatch(color, dash), `${label} `, values[i]));
   const rows = element('tbody');
   const heads = ['Epoch', 'Training', 'Validation'].map((text) => element('th', { scope: 'col' }, text));
   const table = element('table', {}, element('caption', { class: 'visually-hidden' }, `${title} by epoch`),
@@ -44,13 +53,28 @@ function frame(figure, title) {
   return { plot, epoch, labels, values, rows };
 }
 
+/** Resolves when the element comes near the window. @param {Element} target */
+const nearby = (target) => new Promise((resolve) => {
+  new IntersectionObserver((entries, observer) => {
+    if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+    observer.disconnect();
+    resolve(undefined);
+  }, { rootMargin: '200px' }).observe(target);
+});
+
+/** The highest value of the epochs with room above it, else of the steps. @param {Curves} curves */
+function ceiling({ train, validation, steps }) {
+  const values = [...train, ...validation].filter((value) => value !== null);
+  if (values.length > 0) return 1.25 * Math.max(...values);
+  return Math.max(...(steps?.y ?? []).map((value) => value ?? 0), 1e-6);
+}
+
 /**
  * @param {HTMLElement} figure an empty one
  * @param {string} title
- * @param {(value: number) => string} format of values
- * @param {(value: number) => string} tick of the axis
+ * @param {Style} style
  */
-export function createLineChart(figure, title, format, tick) {
+export function createLineChart(figure, title, { format, tick, fromZero }) {
   const parts = frame(figure, title);
   /** @type {Curves} */
   let curves = { epochs: 1, epoch: [], train: [], validation: [] };
@@ -62,38 +86,48 @@ export function createLineChart(figure, title, format, tick) {
   /** @param {number | null | undefined} value */
   const text = (value) => (value === null || value === undefined ? '–' : format(value));
 
-  /** @param {number} index */
-  function readOut(index) {
-    setText(parts.epoch, `epoch ${curves.epoch[index]}`);
-    SERIES.forEach((name, i) => {
-      const value = curves[name][index];
-      setText(parts.values[i], text(value));
-      parts.labels[i].toggleAttribute('hidden', value === null);
+  /** Shows the values of the epoch nearest to x. @param {number} x */
+  function readOut(x) {
+    const { epoch } = curves;
+    const index = Math.min(Math.max(Math.round(x) - (epoch[0] ?? 1), 0), epoch.length - 1);
+    setText(parts.epoch, epoch.length > 0 ? `epoch ${epoch[index]}` : 'after the first epoch:');
+    SERIES.forEach(({ name }, i) => {
+      setText(parts.values[i], text(curves[name][index]));
+      parts.labels[i].toggleAttribute('hidden', curves[name][index] === null);
     });
   }
 
   function options() {
     const { color: ink, borderTopColor: grid, fontFamily } = getComputedStyle(parts.plot);
-    const axis = { stroke: ink, font: `12px ${fontFamily}`, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
-    const series = SERIES.map((name, i) => ({
-      stroke: getComputedStyle(/** @type {Element} */ (parts.labels[i].firstElementChild)).color,
+    const axis = { stroke: ink, font: `12px ${fontFamily}`, ticks: { show: false } };
+    const colors = parts.labels.map(({ firstElementChild: line }) => getComputedStyle(/** @type {Element} */ (line)).color);
+    const lines = SERIES.map(({ dash }, i) => ({
+      stroke: colors[i],
       width: 2,
-      dash: i === 1 ? DASH : undefined,
+      dash: [...dash],
+      points: { show: () => curves.epoch.length <= POINTS_MAX, size: 6, fill: colors[i] },
     }));
+    const steps = { stroke: colors[0], width: 1.5, alpha: STEPS_ALPHA, points: { show: false } };
+    /** @type {(...all: unknown[]) => [number, number]} */
+    const wholeRun = () => [0, curves.epochs];
+    /** @type {(...all: unknown[]) => [number, number]} */
+    const fromNothing = () => [0, ceiling(curves)];
     return {
       width: parts.plot.clientWidth,
       height: parts.plot.clientHeight,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
-      scales: { x: { time: false, range: () => /** @type {[number, number]} */ ([1, Math.max(curves.epochs, 2)]) } },
+      scales: { x: { time: false, range: wholeRun }, ...(fromZero && { y: { range: fromNothing } }) },
       axes: [
         { ...axis, grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200], space: 32, size: 28 },
-        { ...axis, size: 56, values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(tick) },
+        { ...axis, grid: { stroke: grid, width: 1 }, size: 56,
+          values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(tick) },
       ],
-      series: [{}, ...series],
+      series: [{}, ...lines, steps],
       hooks: {
         setCursor: [
-          (/** @type {InstanceType<UPlot>} */ { cursor }) => readOut(cursor.idx ?? curves.epoch.length - 1),
+          (/** @type {InstanceType<UPlot>} */ { cursor, data }) =>
+            readOut(data[0][cursor.idx ?? -1] ?? curves.epochs),
         ],
       },
     };
@@ -101,33 +135,32 @@ export function createLineChart(figure, title, format, tick) {
 
   function draw() {
     if (!Plot) return;
-    plot?.destroy();
-    plot = new Plot(options(), [curves.epoch, curves.train, curves.validation], parts.plot);
+    const { epoch, train, validation, steps } = curves;
+    const data = Plot.join([[epoch, train, validation], [steps?.x ?? [], steps?.y ?? []]]);
+    if (plot) plot.setData(data);
+    else plot = new Plot(options(), data, parts.plot);
   }
-
-  const isNear = new Promise((resolve) => {
-    new IntersectionObserver((entries, observer) => {
-      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
-      observer.disconnect();
-      resolve(true);
-    }, { rootMargin: '200px' }).observe(parts.plot);
-  });
 
   new ResizeObserver(() => {
     if (parts.plot.clientWidth > 0) plot?.setSize({ width: parts.plot.clientWidth, height: parts.plot.clientHeight });
   }).observe(parts.plot);
-  onThemeChange(draw);
+  onThemeChange(() => {
+    plot?.destroy();
+    plot = undefined;
+    draw();
+  });
+  const isNear = nearby(parts.plot);
 
   return {
-    /** Shows curves of at least one epoch. @param {Curves} next */
+    /** @param {Curves} next */
     async show(next) {
       curves = next;
       const last = curves.epoch.length - 1;
-      readOut(last);
+      readOut(curves.epochs);
       parts.plot.setAttribute('aria-label', `${title} over ${last + 1} of ${curves.epochs} epochs. Last: ${SERIES
-        .map((name) => `${LABELS[name]} ${text(curves[name][last])}`).join(', ')}.`);
+        .map(({ name, label }) => `${label} ${text(curves[name][last])}`).join(', ')}.`);
       parts.rows.replaceChildren(...curves.epoch.map((epoch, i) => element('tr', {}, element('td', {}, String(epoch)),
-        ...SERIES.map((name) => element('td', {}, text(curves[name][i]))))));
+        ...SERIES.map(({ name }) => element('td', {}, text(curves[name][i]))))));
       await isNear; // what nobody looks at need not be fetched
       Plot ??= (await import('/vendor/uPlot.js')).default;
       draw();

@@ -123,7 +123,7 @@ function createResult() {
       seen.hidden = false;
       seenNone.hidden = true;
       setText(model, modelName(prediction.model));
-      setText(latency, `${milliseconds(ms)}, ${milliseconds(prediction.timing.compute_us / 1000)} of it the network`);
+      setText(latency, `${milliseconds(ms)} (network ${milliseconds(prediction.timing.compute_us / 1000)})`);
       announce(`It looks like a ${name}, ${probability(prediction.confidence)} sure`);
     },
 
@@ -154,12 +154,11 @@ export function startDraw(store) {
   const result = createResult();
   let refused = false; // the server found no network, and nothing has changed since
 
-  function lacksModel() {
-    return store.state.jobs !== null && (refused || !hasModel(store.state));
-  }
+  const canRead = () => !refused && hasModel(store.state);
 
   function sayNothingRead() {
-    if (lacksModel()) result.say('No network yet', whenReadable(activeJob(store.state)));
+    const isKnown = store.state.jobs !== null;
+    if (isKnown && !canRead()) result.say('No network yet', whenReadable(activeJob(store.state)));
     else result.say('Nothing drawn yet', 'The answer appears here while you draw.');
   }
 
@@ -177,7 +176,7 @@ export function startDraw(store) {
   }
 
   const read = latestWins(async () => {
-    if (pad.strokes.isEmpty || lacksModel()) return;
+    if (pad.strokes.isEmpty || !canRead()) return;
     const started = performance.now();
     try {
       const prediction = await predict(pad.strokes.list);
@@ -191,7 +190,7 @@ export function startDraw(store) {
     const { isEmpty } = pad.strokes;
     hint.hidden = !isEmpty;
     undo.disabled = clear.disabled = isEmpty;
-    if (isEmpty || lacksModel()) sayNothingRead();
+    if (isEmpty || !canRead()) sayNothingRead();
     else read();
   });
 
@@ -216,6 +215,6 @@ export function startDraw(store) {
       refused = false;
       read();
     }
-    if (pad.strokes.isEmpty || lacksModel()) sayNothingRead();
+    if (pad.strokes.isEmpty || !canRead()) sayNothingRead();
   });
 }

@@ -14,6 +14,8 @@ import { activeJob, isActive, shownJob } from '../store.js';
  * @typedef {import('../store.js').Store} Store
  */
 
+const MEMORY = 0.9; // of the running mean: what a value still counts for when the next one comes
+
 const STATES = {
   queued: 'Waiting',
   running: 'Training',
@@ -57,6 +59,7 @@ function jobStats(job) {
     return [
       ['Test accuracy', percent(result.test_accuracy, 2)],
       ['Trained in', duration(result.training_seconds)],
+      ['Parameters', integer(result.parameters)],
     ];
   }
   if (!progress || !isActive(job) || job.state === 'queued') return [];
@@ -68,6 +71,21 @@ function jobStats(job) {
   ];
 }
 
+/**
+ * Each value averaged with those before it, the older the less; a batch's loss alone jumps too much to be read.
+ * @param {(number | null)[]} values
+ */
+function runningMean(values) {
+  let sum = 0;
+  let weight = 0;
+  return values.map((value) => {
+    if (value === null) return null;
+    sum = sum * MEMORY + value;
+    weight = weight * MEMORY + 1;
+    return sum / weight;
+  });
+}
+
 // ---- The job on show -------------------------------------------------------------------------------
 
 function createJobCard() {
@@ -77,9 +95,11 @@ function createJobCard() {
   const stats = byId('job-stats', HTMLElement);
   const cancel = byId('job-cancel', HTMLButtonElement);
   const charts = byId('charts', HTMLElement);
-  const lossChart = createLineChart(byId('chart-loss', HTMLElement), 'Loss', loss, String);
-  const accuracyChart = createLineChart(byId('chart-accuracy', HTMLElement), 'Accuracy', (value) => percent(value, 2),
-    (value) => percent(value, 1).replace('.0', ''));
+  const lossChart = createLineChart(byId('chart-loss', HTMLElement), 'Loss', { format: loss, tick: String, fromZero: true });
+  const accuracyChart = createLineChart(byId('chart-accuracy', HTMLElement), 'Accuracy', {
+    format: (value) => percent(value, 2),
+    tick: (value) => percent(value).replace('.0', ''),
+  });
   /** @type {State['metrics']} */
   let drawn = null;
 
@@ -95,15 +115,18 @@ function createJobCard() {
 
   /** @param {Job} job @param {State['metrics']} metrics */
   function showCurves(job, metrics) {
-    const epochs = metrics?.job === job.id ? metrics.series.epochs : [];
-    charts.hidden = epochs.length === 0;
-    if (charts.hidden || metrics === drawn) return;
+    const series = metrics?.job === job.id ? metrics.series : null;
+    charts.hidden = !series || series.steps.step.length + series.epochs.length === 0;
+    if (!series || charts.hidden || metrics === drawn) return;
     drawn = metrics;
+    const { epochs, steps } = series;
     const common = { epochs: job.config.training.epochs, epoch: epochs.map(({ epoch }) => epoch) };
+    const stepsAnEpoch = job.progress?.steps || (steps.step.at(-1) ?? 1) / Math.max(epochs.length, 1);
     lossChart.show({
       ...common,
       train: epochs.map((one) => one.train_loss),
       validation: epochs.map((one) => one.validation_loss),
+      steps: { x: steps.step.map((step) => step / stepsAnEpoch), y: runningMean(steps.loss) },
     });
     accuracyChart.show({
       ...common,
@@ -177,13 +200,16 @@ function jobRequest(form) {
 const fieldsOf = (form) =>
   /** @type {NodeListOf<HTMLInputElement | HTMLSelectElement>} */ (form.querySelectorAll('[data-pointer]'));
 
+/** "epochs: expected a number" → "Expected a number". @param {string} detail */
+const besideField = (detail) => detail.replace(/^\w+: (.)/, (_, first) => first.toUpperCase());
+
 /** Puts each error beside its field, and the rest below the form. @param {HTMLFormElement} form @param {ApiError | null} error */
 function showErrors(form, error) {
   const left = new Set(error?.errors);
   for (const field of fieldsOf(form)) {
     const mine = [...left].filter(({ pointer }) => pointer === field.dataset.pointer);
     for (const one of mine) left.delete(one);
-    setText(byId(`${field.id}-problem`, HTMLElement), mine.map(({ detail }) => detail).join(' '));
+    setText(byId(`${field.id}-problem`, HTMLElement), mine.map(({ detail }) => besideField(detail)).join(' '));
     field.setAttribute('aria-invalid', String(mine.length > 0));
   }
   const beside = (error?.errors.length ?? 0) > left.size;
