@@ -174,13 +174,13 @@ static struct entry *find_entry(struct datasets *datasets, const char *name, enu
     return NULL;
 }
 
-static enum status add_entry(struct datasets *datasets, const char *name, enum split split,
-                             const struct stamp *stamp, const struct dataset *dataset,
-                             struct entry **ret_entry, struct error *err)
+/* NULL without memory. */
+static struct entry *add_entry(struct datasets *datasets, const char *name, enum split split,
+                               const struct stamp *stamp, const struct dataset *dataset)
 {
     struct entry *entry = calloc(1, sizeof *entry);
     if (!entry)
-        return error_set(err, ERR_MEMORY, "no memory for dataset %s", name);
+        return NULL;
     snprintf(entry->name, sizeof entry->name, "%s", name);
     entry->split = split;
     entry->stamp = *stamp;
@@ -188,8 +188,7 @@ static enum status add_entry(struct datasets *datasets, const char *name, enum s
     snprintf(entry->info.digest, sizeof entry->info.digest, "%s", dataset_digest(dataset));
     entry->next = datasets->entries;
     datasets->entries = entry;
-    *ret_entry = entry;
-    return OK;
+    return entry;
 }
 
 /* With the mutex held: the images of `entry` were asked for; those of the splits before the last few are let go. */
@@ -229,13 +228,13 @@ static enum status look_up(struct datasets *datasets, const char *name, enum spl
         if ((status = dataset_load(folder, split, &dataset, err)))
             return status;
         if (!entry)
-            status = add_entry(datasets, name, split, &stamp, dataset, &entry, err);
-        if (status == OK && images)
+            entry = add_entry(datasets, name, split, &stamp, dataset);
+        if (entry && images)
             entry->dataset = dataset_ref(dataset);
         dataset_unref(dataset);
     }
-    if (status)
-        return status;
+    if (!entry)
+        return error_set(err, ERR_MEMORY, "no memory for dataset %s", name);
     if (images)
         keep_latest(datasets, entry);
     *ret_entry = entry;

@@ -95,8 +95,9 @@ static void a_body_beyond_the_limit_is_refused(void **state)
     size_t size = 70000;
     char *body = malloc(size + 1);
     memset(body, ' ', size);
-    memcpy(body, "{", 1);
-    memcpy(body + size - 1, "}", 2);
+    body[0] = '{';
+    body[size - 1] = '}';
+    body[size] = '\0';
     assert_problem(post_json(server, "/api/v1/jobs", body), 413, "too-large", NULL);
     free(body);
 }
@@ -149,7 +150,7 @@ static void a_full_queue_says_when_to_come_again(void **state)
     start_job(narrow, QUICK_JOB, waiting);
     const struct response *response = post_json(narrow, "/api/v1/jobs", QUICK_JOB);
     assert_problem(response, 429, "busy", NULL);
-    assert_true(atoi(response_header(response, "Retry-After")) > 0);
+    assert_true(strtol(response_header(response, "Retry-After"), NULL, 10) > 0);
     assert_int_equal(cancel_job(narrow, running)->status, 202);
     wait_for_state(narrow, waiting, "succeeded");
     server_stop(narrow);
