@@ -10,7 +10,7 @@
 #include "server/problem.h"
 
 /* So much of a body that was refused is read and dropped, so that the client gets to read why. */
-#define DRAIN_MAX ((size_t)1 << 20)
+#define DRAIN_MAX ((size_t)8 << 20)
 
 /* A body's buffer starts at its length or this, whichever is less: claiming a length pins no memory. */
 #define BODY_FIRST ((size_t)64 << 10)

@@ -165,6 +165,27 @@ static void page_that_is_known_is_not_sent_again(void **state)
     assert_int_equal(send_call(server, &other)->status, 200);
 }
 
+static void page_can_be_served_from_a_folder(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/digitd-static-XXXXXX", file[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/index.html", folder);
+    FILE *page = fopen(file, "w");
+    fputs("draft", page);
+    fclose(page);
+    struct server *other = server_start((const char *[]){"--static", folder, NULL});
+    const struct response *response = get(other, "/");
+    assert_string_equal(response->body, "draft");
+    assert_string_equal(response_header(response, "Content-Type"), "text/html; charset=utf-8");
+    assert_null(response_header(response, "ETag"));
+    assert_int_equal(get(other, "/openapi.json")->status, 200); /* not there: from the program */
+    assert_problem(get(other, "/index.html"), 404, "not-found", NULL);
+    server_stop(other);
+    remove(file);
+    remove(folder);
+}
+
 static void every_reply_forbids_foreign_code_and_frames(void **state)
 {
     (void)state;
@@ -358,6 +379,81 @@ static void headers_that_are_too_large_are_refused(void **state)
     assert_int_equal(get(server, "/livez")->status, 200);
 }
 
+/* ---- Limits ------------------------------------------------------------------------------------------- */
+
+/* Asks on a connection that stays open, and reads all of the answer. */
+static void expect_livez_on(int fd)
+{
+    char reply[2048];
+    size_t length = 0;
+    raw_send(fd, GET_LIVEZ(HOST), strlen(GET_LIVEZ(HOST)));
+    do {
+        ssize_t got = recv(fd, reply + length, sizeof reply - 1 - length, 0);
+        assert_true(got > 0);
+        length += (size_t)got;
+        reply[length] = '\0';
+    } while (!strstr(reply, "{\"status\":\"alive\"}"));
+    assert_true(starts_with(reply, "HTTP/1.1 200 OK"));
+}
+
+static void connection_beyond_the_limit_is_closed(void **state)
+{
+    (void)state;
+    static const char *const limits[][5] = {
+        {"--http-threads", "1", "--max-connections", "2", NULL},
+        {"--http-threads", "1", "--max-connections-per-address", "2", NULL}};
+    for (size_t i = 0; i < 2; i++) {
+        struct server *other = server_start(limits[i]);
+        int first = raw_connect(other), second = raw_connect(other);
+        expect_livez_on(first);
+        expect_livez_on(second);
+        char reply[64];
+        int third = raw_connect(other);
+        assert_int_equal(raw_read_all(third, reply, sizeof reply), 0);
+        close(third);
+        expect_livez_on(first);
+        close(first);
+        close(second);
+        server_stop(other);
+    }
+}
+
+/* Bodies of 4 MiB that never end hold memory; then there is none for another, until they are gone. */
+static void memory_of_all_bodies_is_limited(void **state)
+{
+    (void)state;
+    static const char *const limit[] = {"--body-memory", "16M", NULL};
+    const size_t size = 4 << 20;
+    const char *head = PREDICT CLOSE "Content-Type: image/png\r\nContent-Length: 4194304\r\n\r\n";
+    struct server *other = server_start(limit);
+    char *body = calloc(1, size), reply[4096];
+    int holders[4];
+    for (size_t i = 0; i < 4; i++) {
+        holders[i] = raw_connect(other);
+        raw_send(holders[i], head, strlen(head));
+        raw_send(holders[i], body, size - 1);
+    }
+    bool refused = false;
+    for (int i = 0; i < 1000 && !refused; i++) { /* until all that was sent is read */
+        int fd = raw_connect(other);
+        raw_send(fd, head, strlen(head));
+        raw_send(fd, body, size);
+        raw_read_all(fd, reply, sizeof reply);
+        close(fd);
+        refused = starts_with(reply, "HTTP/1.1 503 ") && strstr(reply, "/problems/overloaded");
+        assert_true(refused || starts_with(reply, "HTTP/1.1 422 "));
+    }
+    assert_true(refused);
+    for (size_t i = 0; i < 4; i++) {
+        raw_send(holders[i], body, 1);
+        raw_read_all(holders[i], reply, sizeof reply);
+        assert_true(starts_with(reply, "HTTP/1.1 422 "));
+        close(holders[i]);
+    }
+    free(body);
+    server_stop(other);
+}
+
 /* ---- Deadlines ---------------------------------------------------------------------------------------- */
 
 static void slow_request_is_ended_with_408(void **state)
@@ -457,6 +553,7 @@ int main(void)
         cmocka_unit_test(query_parameter_is_known_and_given_once),
         cmocka_unit_test(page_is_compressed_for_who_accepts_it),
         cmocka_unit_test(page_that_is_known_is_not_sent_again),
+        cmocka_unit_test(page_can_be_served_from_a_folder),
         cmocka_unit_test(every_reply_forbids_foreign_code_and_frames),
         cmocka_unit_test(ambiguous_framing_ends_the_connection),
         cmocka_unit_test(length_that_is_no_number_is_refused),
@@ -468,6 +565,8 @@ int main(void)
         cmocka_unit_test(client_that_asks_first_is_told_to_continue),
         cmocka_unit_test(refused_body_leaves_the_connection_usable),
         cmocka_unit_test(headers_that_are_too_large_are_refused),
+        cmocka_unit_test(connection_beyond_the_limit_is_closed),
+        cmocka_unit_test(memory_of_all_bodies_is_limited),
         cmocka_unit_test(slow_request_is_ended_with_408),
         cmocka_unit_test(byte_now_and_then_does_not_outlive_the_deadline),
         cmocka_unit_test(silent_connection_is_closed),
