@@ -325,6 +325,7 @@ static void patience_ends_a_run_and_keeps_its_best_epoch(void **state)
     struct train_progress progress = trainer_progress(trainer);
     assert_true(progress.stopped_early);
     assert_int_equal(progress.epoch, best_epoch + 3);
+    assert_int_equal(progress.best_epoch, best_epoch);
     digest_of(trainer, kept);
     assert_string_equal(kept, best);
     trainer_free(trainer);
@@ -367,6 +368,7 @@ static void recipes_are_found_by_name(void **state)
         struct model_plan plan;
         struct problems problems = {0};
         assert_int_equal(recipe_find(recipe_name(i), &spec, &config, &err), OK);
+        assert_true(strlen(recipe_description(i)) > 20);
         assert_int_equal(model_plan_create(&spec, "", &plan, &problems), OK);
         assert_int_equal(plan.parameters, 889834);
     }

@@ -93,6 +93,26 @@ static void a_dataset_is_loaded_once_and_shared(void **state)
     dataset_unref(second);
 }
 
+static void images_of_a_few_splits_are_kept_for_the_next_who_asks(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"one", "two", "three"};
+    struct dataset *opened[3], *again;
+    for (size_t i = 0; i < 3; i++) {
+        char folder[32];
+        snprintf(folder, sizeof folder, "data/%s", names[i]);
+        tiny_dataset_write(folder, 20, 10);
+        assert_int_equal(datasets_open(datasets, names[i], SPLIT_TRAIN, &opened[i], NULL), OK);
+    }
+    for (size_t i = 3; i-- > 0;) {
+        assert_int_equal(datasets_open(datasets, names[i], SPLIT_TRAIN, &again, NULL), OK);
+        assert_true((again == opened[i]) == (i > 0)); /* the first was let go, and is loaded again */
+        dataset_unref(again);
+    }
+    for (size_t i = 0; i < 3; i++)
+        dataset_unref(opened[i]);
+}
+
 static void info_is_that_of_the_files(void **state)
 {
     (void)state;
@@ -157,6 +177,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(folders_are_listed_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_list_is_cut_and_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(a_dataset_is_loaded_once_and_shared, setup, teardown),
+        cmocka_unit_test_setup_teardown(images_of_a_few_splits_are_kept_for_the_next_who_asks, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(info_is_that_of_the_files, setup, teardown),
         cmocka_unit_test_setup_teardown(changed_files_are_read_again, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unknown_dataset_is_refused_with_those_there_are, setup, teardown),

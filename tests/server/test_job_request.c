@@ -96,6 +96,53 @@ static void a_full_request_comes_back_as_it_was(void **state)
     free(written);
 }
 
+static void a_recipe_sets_the_defaults_of_model_and_training(void **state)
+{
+    (void)state;
+    struct job_request request, again;
+    struct problems problems;
+    struct model_spec spec;
+    struct train_config config;
+    assert_int_equal(recipe_find("best", &spec, &config, NULL), OK);
+    assert_int_equal(check("{\"recipe\":\"best\"}", &no_limits, &request, &problems), OK);
+    assert_string_equal(request.recipe, "best");
+    assert_int_equal(request.plan.spec.count, spec.count);
+    json_t *found = train_config_to_json(&request.training), *expected = train_config_to_json(&config);
+    assert_true(json_equal(found, expected));
+    json_decref(found);
+    json_decref(expected);
+
+    assert_int_equal(check("{\"recipe\":\"best\",\"model\":{\"preset\":\"small\"},\"training\":"
+                           "{\"epochs\":2,\"augmentation\":{\"rotation\":3}}}",
+                           &no_limits, &request, &problems),
+                     OK);
+    assert_int_equal(request.plan.parameters, 55338);
+    assert_int_equal(request.training.epochs, 2);
+    assert_true(request.training.augmentation.rotation == 3);
+    assert_true(request.training.augmentation.shift == config.augmentation.shift);
+    assert_int_equal(request.training.batch_size, config.batch_size);
+
+    json_t *json = job_request_to_json(&request);
+    char *written = json_dumps(json, JSON_COMPACT);
+    assert_int_equal(check(written, &no_limits, &again, &problems), OK);
+    assert_memory_equal(&again.training, &request.training, sizeof request.training);
+    assert_string_equal(again.recipe, "best");
+    free(written);
+    json_decref(json);
+}
+
+static void what_was_not_given_is_not_in_the_json(void **state)
+{
+    (void)state;
+    struct job_request request;
+    struct problems problems;
+    assert_int_equal(check("{}", &no_limits, &request, &problems), OK);
+    json_t *json = job_request_to_json(&request);
+    assert_null(json_object_get(json, "recipe"));
+    assert_null(json_object_get(json, "init_from"));
+    json_decref(json);
+}
+
 static void each_fault_is_named_by_its_place(void **state)
 {
     (void)state;
@@ -114,6 +161,10 @@ static void each_fault_is_named_by_its_place(void **state)
         {"{\"dataset\":\"../mnist\"}", "/dataset"},
         {"{\"dataset\":\"absent\"}", "/dataset"},
         {"{\"promotion\":\"maybe\"}", "/promotion"},
+        {"{\"recipe\":\"slow\"}", "/recipe"},
+        {"{\"recipe\":\"\"}", "/recipe"},
+        {"{\"recipe\":7}", "/recipe"},
+        {"{\"recipe\":\"slow\",\"training\":{\"epochs\":0}}", "/training/epochs"},
         {"{\"model\":{}}", "/model"},
         {"{\"model\":{\"preset\":\"huge\"}}", "/model/preset"},
         {"{\"model\":{\"layers\":[{\"type\":\"flatten\"},{\"type\":\"dense\",\"units\":0}]}}",
@@ -169,6 +220,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_request_is_the_reference_job),
         cmocka_unit_test(a_full_request_comes_back_as_it_was),
+        cmocka_unit_test(a_recipe_sets_the_defaults_of_model_and_training),
+        cmocka_unit_test(what_was_not_given_is_not_in_the_json),
         cmocka_unit_test(each_fault_is_named_by_its_place),
         cmocka_unit_test(all_faults_are_named_at_once),
         cmocka_unit_test(a_job_beyond_the_memory_limit_is_refused),

@@ -94,6 +94,20 @@ static void a_continued_run_counts_only_what_is_left(void **state)
     assert_near(meter_eta(&meter, now), 5 + 2.0 / 3, 0.02);
 }
 
+static void epochs_that_will_not_come_are_not_waited_for(void **state)
+{
+    (void)state;
+    struct meter meter;
+    meter_start(&meter, &plan, 0, 0, 0);
+    double now = train(&meter, 0, 100, 0.1);
+    meter_epoch(&meter, now += 0.4);
+    assert_near(meter_eta(&meter, now), 3 * 10.4 + 0.4, 0.02);
+    meter_end_early(&meter);
+    assert_near(meter_eta(&meter, now), 0.4, 0.02);
+    meter_test(&meter, now + 0.2, 500);
+    assert_near(meter_eta(&meter, now + 0.2), 0.2, 0.02);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +116,7 @@ int main(void)
         cmocka_unit_test(the_rate_follows_a_machine_that_gets_busy),
         cmocka_unit_test(a_pause_between_pieces_counts_down),
         cmocka_unit_test(a_continued_run_counts_only_what_is_left),
+        cmocka_unit_test(epochs_that_will_not_come_are_not_waited_for),
     };
     return cmocka_run_group_tests_name("meter", tests, NULL, NULL);
 }

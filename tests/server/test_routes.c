@@ -36,6 +36,7 @@ static const struct route table[] = {
     {HTTP_GET, "/jobs/{id}", three, .lane = LANE_EVENT},
     {HTTP_DELETE, "/jobs/{id}", two, .lane = LANE_EVENT},
     {HTTP_GET, "/models/{model}/versions/{version}/weights.safetensors", two, .lane = LANE_EVENT},
+    {HTTP_GET, "/images/{split}/{index}.png", one, .lane = LANE_EVENT},
     {HTTP_GET, "/*", rest, .lane = LANE_EVENT},
     {.pattern = NULL},
 };
@@ -74,6 +75,22 @@ static void parameters_are_captured(void **state)
     assert_string_equal(params.values[1], "12");
     assert_memory_equal(params.names[0], "model}", 6);
     assert_memory_equal(params.names[1], "version}", 8);
+}
+
+static void parameter_ends_where_the_ending_of_its_segment_begins(void **state)
+{
+    (void)state;
+    assert_ptr_equal(find(HTTP_GET, "/images/train/12.png"), one);
+    assert_int_equal(params.count, 2);
+    assert_string_equal(params.values[0], "train");
+    assert_string_equal(params.values[1], "12");
+    assert_ptr_equal(find(HTTP_GET, "/images/train/a.png.png"), one);
+    assert_string_equal(params.values[1], "a.png");
+    assert_ptr_equal(find(HTTP_GET, "/images/train/.png"), rest);
+    assert_ptr_equal(find(HTTP_GET, "/images/train/12"), rest);
+    assert_ptr_equal(find(HTTP_GET, "/images/train/12.jpg"), rest);
+    assert_ptr_equal(find(HTTP_GET, "/images/train/12.png/"), rest);
+    assert_ptr_equal(find(HTTP_GET, "/images/train/png"), rest);
 }
 
 static void parameter_is_one_segment_that_is_not_empty(void **state)
@@ -148,6 +165,7 @@ int main(void)
         cmocka_unit_test(method_and_path_choose_the_handler),
         cmocka_unit_test(head_goes_where_get_goes),
         cmocka_unit_test(parameters_are_captured),
+        cmocka_unit_test(parameter_ends_where_the_ending_of_its_segment_begins),
         cmocka_unit_test(parameter_is_one_segment_that_is_not_empty),
         cmocka_unit_test(parameter_that_is_too_long_does_not_match),
         cmocka_unit_test(wrong_method_tells_which_are_right),
