@@ -1,4 +1,5 @@
-/* GET /api/v1/models, /api/v1/models/{model}, …/versions/{version}, …/weights.safetensors */
+/* GET /api/v1/models, /api/v1/models/{model}, …/versions/{version}, …/weights.safetensors,
+ * …/model.onnx */
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
@@ -88,11 +89,13 @@ void handle_model_get(struct app *app, struct request *request)
     reply_json(request, 200, body);
 }
 
-/* A version never changes, and its file names its job: the file's digest stands for all that is known of it. */
-static bool reply_version_etag(struct request *request, const struct version_record *version)
+/* A version never changes, and its file names its job: the file's digest stands for all that is known of it. `form` sets
+ * apart what else is made of that. */
+static bool reply_version_etag(struct request *request, const struct version_record *version,
+                               const char *form)
 {
-    char etag[DIGEST_TEXT_SIZE + 2];
-    snprintf(etag, sizeof etag, "\"%s\"", version->file_digest);
+    char etag[DIGEST_TEXT_SIZE + 32];
+    snprintf(etag, sizeof etag, "\"%s%s\"", version->file_digest, form);
     return reply_etag(request, etag);
 }
 
@@ -101,45 +104,52 @@ void handle_version_get(struct app *app, struct request *request)
     struct version_record version;
     if (!read_version(app, request, &version))
         return;
-    if (!reply_version_etag(request, &version))
+    if (!reply_version_etag(request, &version, ""))
         reply_json(request, 200, version_to_json(&version));
     version_record_clear(&version);
 }
 
-static enum status open_weights(struct app *app, const struct version_record *version, int *ret_fd,
-                                struct error *err)
+/* ---- Files ----------------------------------------------------------------------------------------- */
+
+static enum status open_file(const char *path, int *ret_fd, int64_t *ret_size, struct error *err)
 {
-    char path[FILES_PATH_SIZE];
     struct stat info;
-    enum status status = registry_path(app->registry, version->model, version->version, path, err);
-    if (status)
-        return status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &info))
-        status = error_set(err, ERR_IO, "%s cannot be opened", path);
-    else if (info.st_size != version->file_bytes)
-        status = error_set(err, ERR_IO, "%s has %lld bytes, not the %lld that were written", path,
-                           (long long)info.st_size, (long long)version->file_bytes);
-    if (status == OK)
-        *ret_fd = fd;
-    else if (fd >= 0)
-        close(fd);
-    return status;
+    if (fd < 0 || fstat(fd, &info)) {
+        if (fd >= 0)
+            close(fd);
+        return error_set(err, ERR_IO, "%s cannot be opened", path);
+    }
+    *ret_fd = fd;
+    *ret_size = info.st_size;
+    return OK;
+}
+
+static void reply_download_take(struct request *request, const struct version_record *version,
+                                const char *extension, int fd, int64_t size)
+{
+    reply_file_take(request, 200, "application/octet-stream", fd, (uint64_t)size);
+    reply_header(request, "Content-Disposition", "attachment; filename=\"%s-%d.%s\"", version->model,
+                 version->version, extension);
 }
 
 static void reply_weights(struct app *app, struct request *request, const struct version_record *version)
 {
+    char path[FILES_PATH_SIZE];
     int fd;
+    int64_t size;
     struct error err;
-    if (reply_version_etag(request, version))
-        return;
-    if (open_weights(app, version, &fd, &err)) {
+    if (registry_path(app->registry, version->model, version->version, path, &err) ||
+        open_file(path, &fd, &size, &err)) {
         reply_error(request, &err);
-        return;
+    } else if (size != version->file_bytes) {
+        close(fd);
+        error_set(&err, ERR_IO, "%s has %lld bytes, not the %lld that were written", path, (long long)size,
+                  (long long)version->file_bytes);
+        reply_error(request, &err);
+    } else {
+        reply_download_take(request, version, "safetensors", fd, size);
     }
-    reply_file_take(request, 200, "application/octet-stream", fd, (uint64_t)version->file_bytes);
-    reply_header(request, "Content-Disposition", "attachment; filename=\"%s-%d.safetensors\"", version->model,
-                 version->version);
 }
 
 void handle_weights_get(struct app *app, struct request *request)
@@ -147,6 +157,31 @@ void handle_weights_get(struct app *app, struct request *request)
     struct version_record version;
     if (!read_version(app, request, &version))
         return;
-    reply_weights(app, request, &version);
+    if (!reply_version_etag(request, &version, ""))
+        reply_weights(app, request, &version);
+    version_record_clear(&version);
+}
+
+static void reply_onnx(struct app *app, struct request *request, const struct version_record *version)
+{
+    char path[FILES_PATH_SIZE];
+    int fd;
+    int64_t size;
+    struct error err;
+    if (registry_onnx_path(app->registry, version->model, version->version, path, &err) ||
+        open_file(path, &fd, &size, &err))
+        reply_error(request, &err);
+    else
+        reply_download_take(request, version, "onnx", fd, size);
+}
+
+void handle_onnx_get(struct app *app, struct request *request)
+{
+    struct version_record version;
+    if (!read_version(app, request, &version))
+        return;
+    /* Another version of the program may write it in another way. */
+    if (!reply_version_etag(request, &version, "-onnx-" DIGITD_VERSION))
+        reply_onnx(app, request, &version);
     version_record_clear(&version);
 }

@@ -21,6 +21,7 @@ handler handle_model_list;
 handler handle_model_get;
 handler handle_version_get;
 handler handle_weights_get;
+handler handle_onnx_get;
 
 /* handle_datasets.c */
 handler handle_dataset_list;

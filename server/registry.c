@@ -38,7 +38,7 @@ static bool is_known_file(void *context, const char *name)
     const struct sweep *sweep = context;
     struct version_record version;
     char expected[32];
-    int number = atoi(name);
+    int number = (int)strtol(name, NULL, 10);
     snprintf(expected, sizeof expected, "%d.safetensors", number);
     if (strcmp(name, expected) != 0)
         return false;
@@ -99,6 +99,27 @@ enum status registry_load(struct registry *registry, const char *name, int versi
     version_record_clear(&record);
     status = registry_path(registry, name, version, path, err);
     return status ? status : model_load(path, ret_model, err);
+}
+
+enum status registry_onnx_path(struct registry *registry, const char *name, int version,
+                               char ret_path[FILES_PATH_SIZE], struct error *err)
+{
+    struct model *model;
+    char path[FILES_PATH_SIZE];
+    enum status status =
+        files_path(path, err, "%s/models/%s/%d.onnx", store_folder(registry->store), name, version);
+    if (status)
+        return status;
+    if (access(path, R_OK)) {
+        status = registry_load(registry, name, version, &model, err);
+        if (status)
+            return status;
+        status = model_export_onnx(model, path, err);
+        model_unref(model);
+    }
+    if (status == OK)
+        memcpy(ret_path, path, sizeof path);
+    return status;
 }
 
 static enum status serve_one(struct registry *registry, const struct model_record *record, struct error *err)

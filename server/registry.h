@@ -49,6 +49,11 @@ MUST_CHECK enum job_change registry_publish(struct registry *registry, struct mo
 MUST_CHECK enum status registry_load(struct registry *registry, const char *name, int version,
                                      struct model **ret_model, struct error *err);
 
+/* Where a version's form in ONNX is: a file beside its weights, written when it is first asked for after a start.
+ * ERR_NOT_FOUND: no such version. */
+MUST_CHECK enum status registry_onnx_path(struct registry *registry, const char *name, int version,
+                                          char ret_path[FILES_PATH_SIZE], struct error *err);
+
 /* Where a version's file is, whether it exists or not. */
 MUST_CHECK enum status registry_path(const struct registry *registry, const char *name, int version,
                                      char ret_path[FILES_PATH_SIZE], struct error *err);

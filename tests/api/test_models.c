@@ -1,9 +1,12 @@
 /* What was trained, and what can be trained on, through the API. */
+#include "engine/engine.h"
 #include "tests/api/harness.h"
 #include "tests/api/training.h"
 
 #include <nettle/base16.h>
 #include <nettle/sha2.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static struct server *server;
 
@@ -92,6 +95,8 @@ static void what_is_not_there_is_not_found(void **state)
         "/api/v1/models/digits/versions/99999999999999999999",
         "/api/v1/models/digits/versions/3/weights.safetensors",
         "/api/v1/models/%2e%2e/versions/1/weights.safetensors",
+        "/api/v1/models/digits/versions/3/model.onnx",
+        "/api/v1/models/%2e%2e/versions/1/model.onnx",
         "/api/v1/datasets/absent",
         "/api/v1/datasets/%2e%2e",
     };
@@ -173,6 +178,54 @@ static void weights_that_are_known_are_not_sent_again(void **state)
     assert_int_equal(response->status, 200); /* equal weights of another job are another file */
 }
 
+/* ---- ONNX ------------------------------------------------------------------------------------------ */
+
+#define ONNX "/api/v1/models/digits/versions/1/model.onnx"
+
+/* The bytes that the engine makes of the weights as they are sent. */
+static void onnx_is_the_model_in_another_form(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/digitd-weights-XXXXXX";
+    int fd = mkstemp(path);
+    const struct response *file = get(server, WEIGHTS);
+    assert_int_equal(write(fd, file->body, file->size), file->size);
+    close(fd);
+    struct model *model;
+    uint8_t *bytes;
+    size_t size;
+    assert_int_equal(model_load(path, &model, NULL), OK);
+    unlink(path);
+    assert_int_equal(model_to_onnx(model, &bytes, &size, NULL), OK);
+    model_unref(model);
+
+    for (int i = 0; i < 2; i++) { /* made, then read */
+        file = get(server, ONNX);
+        assert_int_equal(file->status, 200);
+        assert_int_equal(file->size, size);
+        assert_memory_equal(file->body, bytes, size);
+        assert_string_equal(response_header(file, "Content-Type"), "application/octet-stream");
+        assert_string_equal(response_header(file, "Content-Disposition"),
+                            "attachment; filename=\"digits-1.onnx\"");
+    }
+    free(bytes);
+}
+
+static void onnx_that_is_known_is_not_sent_again(void **state)
+{
+    (void)state;
+    char header[128], weights[128];
+    snprintf(weights, sizeof weights, "If-None-Match: %s", response_header(get(server, WEIGHTS), "ETag"));
+    const struct response *response = send_call(server, &(struct call){.path = ONNX, .headers = {weights}});
+    assert_int_equal(response->status, 200); /* the same version, but another file */
+    const char *etag = response_header(response, "ETag");
+    assert_int_equal(etag[0], '"');
+    snprintf(header, sizeof header, "If-None-Match: %s", etag);
+    response = send_call(server, &(struct call){.path = ONNX, .headers = {header}});
+    assert_int_equal(response->status, 304);
+    assert_int_equal(response->size, 0);
+}
+
 /* ---- What predictions use -------------------------------------------------------------------------- */
 
 #define A_SEVEN "{\"strokes\":[[[60,60],[200,60],[120,220]]]}"
@@ -231,6 +284,8 @@ int main(void)
         cmocka_unit_test(weights_are_the_bytes_that_were_registered),
         cmocka_unit_test(weights_describe_themselves),
         cmocka_unit_test(weights_that_are_known_are_not_sent_again),
+        cmocka_unit_test(onnx_is_the_model_in_another_form),
+        cmocka_unit_test(onnx_that_is_known_is_not_sent_again),
         cmocka_unit_test(predictions_use_what_is_in_production),
         cmocka_unit_test(a_restarted_server_has_its_models),
         cmocka_unit_test(datasets_are_listed_with_their_counts),

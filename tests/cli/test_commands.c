@@ -26,8 +26,8 @@ static void an_unknown_command_suggests_the_nearest(void **state)
 static void help_lists_every_command(void **state)
 {
     (void)state;
-    static const char *const names[] = {"serve",    "train",   "evaluate", "predict",
-                                        "describe", "version", "help"};
+    static const char *const names[] = {"serve",    "train",  "evaluate", "predict",
+                                        "describe", "export", "version",  "help"};
     assert_int_equal(program_run("help"), 0);
     assert_err("");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -45,8 +45,8 @@ static void help_lists_every_command(void **state)
 static void every_command_explains_itself(void **state)
 {
     (void)state;
-    static const char *const names[] = {"serve",    "train",   "evaluate", "predict",
-                                        "describe", "version", "help"};
+    static const char *const names[] = {"serve",    "train",  "evaluate", "predict",
+                                        "describe", "export", "version",  "help"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char words[64], usage[64], refusal[128];
         snprintf(words, sizeof words, "help %s", names[i]);
@@ -168,8 +168,8 @@ static void describe_refuses_contradicting_arguments(void **state)
     assert_int_equal(program_run("describe --preset small --model m.json"), 2);
     assert_int_equal(program_run("describe --preset small m.safetensors"), 2);
     assert_int_equal(program_run("describe --preset huge"), 2);
-    assert_err(
-        "digitd describe: --preset: no preset is called \"huge\"; there are: reference, small, large\n");
+    assert_err("digitd describe: --preset: no preset is called \"huge\"; there are: reference, "
+               "reference_dropout, small, large\n");
 }
 
 int main(void)

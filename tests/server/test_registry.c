@@ -295,6 +295,28 @@ static void orphans_are_swept_at_start(void **state)
     assert_int_equal(production("a"), 1);
 }
 
+static void onnx_is_made_once_and_anew_after_a_start(void **state)
+{
+    (void)state;
+    char path[FILES_PATH_SIZE] = "", again[FILES_PATH_SIZE];
+    struct stat first, second;
+    publish("a", 0.5, PROMOTION_NEVER);
+    assert_int_equal(registry_onnx_path(registry, "a", 2, path, NULL), ERR_NOT_FOUND);
+    assert_string_equal(path, "");
+    assert_int_equal(registry_onnx_path(registry, "a", 1, path, NULL), OK);
+    assert_int_equal(stat(path, &first), 0);
+    assert_int_equal(registry_onnx_path(registry, "a", 1, again, NULL), OK);
+    assert_string_equal(again, path);
+    assert_int_equal(stat(path, &second), 0);
+    assert_int_equal(second.st_ino, first.st_ino);
+
+    stop();
+    start();
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(registry_onnx_path(registry, "a", 1, path, NULL), OK);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +330,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_written_fails_the_publication, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_commit_leaves_in_production_what_was, setup, teardown),
         cmocka_unit_test_setup_teardown(orphans_are_swept_at_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(onnx_is_made_once_and_anew_after_a_start, setup, teardown),
     };
     return cmocka_run_group_tests_name("registry", tests, start_engine, NULL);
 }
