@@ -15,6 +15,11 @@ struct conv_context {
     float *workspace; /* of conv_algorithm.workspace floats, the caller's thread's own */
 };
 
+/* A max-pool on the way; NULL stands for none. */
+struct conv_pool {
+    uint8_t *place; /* of each maximum in its window; NULL where no backward pass follows */
+};
+
 struct conv_algorithm {
     const char *name;
     bool (*applies)(const struct conv_shape *shape);
@@ -30,14 +35,19 @@ struct conv_algorithm {
     /* Floats of workspace for `images` images at once. */
     size_t (*workspace)(const struct conv_shape *shape, size_t images, bool training);
 
-    /* x [images][h][w][in_pitch] -> y [images][oh][ow][out_pitch] = activation(x * kernel + bias[out_pitch]). */
+    /* Whether forward and backward can go through a max-pool of side `pool` on the way, so that the full-size output is
+     * never written. */
+    bool (*fuses_pool)(const struct conv_shape *shape, int pool);
+
+    /* x [images][h][w][in_pitch] -> y [images][oh][ow][out_pitch] = activation(x * kernel + bias[out_pitch]); with a
+     * pool that fuses, y is what comes behind it. */
     void (*forward)(const struct conv_context *context, size_t images, const float *x, const float *bias,
-                    enum activation activation, float *y);
+                    enum activation activation, const struct conv_pool *pool, float *y);
 
     /* dy [images][oh][ow][out_pitch] -> dkernel [r][r][channels][filters], set or added to, and
-     * dx [images][h][w][in_pitch], set, unless NULL. */
+     * dx [images][h][w][in_pitch], set, unless NULL. With a pool that fuses, dy is of its output. */
     void (*backward)(const struct conv_context *context, size_t images, const float *x, const float *dy,
-                     bool accumulate, float *dkernel, float *dx);
+                     const struct conv_pool *pool, bool accumulate, float *dkernel, float *dx);
 };
 
 extern const struct conv_algorithm conv_direct, conv_winograd, conv_im2col;

@@ -35,9 +35,17 @@ static size_t direct_workspace(const struct conv_shape *shape, size_t images, bo
     return training ? taps(shape) * shape->out_pitch : 0;
 }
 
-static void direct_forward(const struct conv_context *context, size_t images, const float *x,
-                           const float *bias, enum activation activation, float *y)
+static bool direct_fuses_pool(const struct conv_shape *shape, int pool)
 {
+    (void)shape, (void)pool;
+    return false;
+}
+
+static void direct_forward(const struct conv_context *context, size_t images, const float *x,
+                           const float *bias, enum activation activation, const struct conv_pool *pool,
+                           float *y)
+{
+    (void)pool;
     const struct conv_shape *shape = context->shape;
     for (size_t i = 0; i < images; i++)
         context->kernels->direct_forward(shape, x + i * conv_input_size(shape), context->prepared, bias,
@@ -45,8 +53,10 @@ static void direct_forward(const struct conv_context *context, size_t images, co
 }
 
 static void direct_backward(const struct conv_context *context, size_t images, const float *x,
-                            const float *dy, bool accumulate, float *dkernel, float *dx)
+                            const float *dy, const struct conv_pool *pool, bool accumulate, float *dkernel,
+                            float *dx)
 {
+    (void)pool;
     (void)dx; /* the input of this layer is the image */
     const struct conv_shape *shape = context->shape;
     size_t filters = (size_t)shape->filters;
@@ -68,6 +78,7 @@ const struct conv_algorithm conv_direct = {
     .prepared = direct_prepared,
     .prepare = direct_prepare,
     .workspace = direct_workspace,
+    .fuses_pool = direct_fuses_pool,
     .forward = direct_forward,
     .backward = direct_backward,
 };

@@ -90,9 +90,17 @@ static void scatter_add(const struct conv_shape *shape, const float *matrix, flo
     }
 }
 
-static void im2col_forward(const struct conv_context *context, size_t images, const float *x,
-                           const float *bias, enum activation activation, float *y)
+static bool im2col_fuses_pool(const struct conv_shape *shape, int pool)
 {
+    (void)shape, (void)pool;
+    return false;
+}
+
+static void im2col_forward(const struct conv_context *context, size_t images, const float *x,
+                           const float *bias, enum activation activation, const struct conv_pool *pool,
+                           float *y)
+{
+    (void)pool;
     const struct conv_shape *shape = context->shape;
     size_t out = shape->out_pitch;
     float *matrix = context->workspace;
@@ -118,8 +126,10 @@ static void unpad_kernel(const struct conv_shape *shape, const float *padded, bo
 }
 
 static void im2col_backward(const struct conv_context *context, size_t images, const float *x,
-                            const float *dy, bool accumulate, float *dkernel, float *dx)
+                            const float *dy, const struct conv_pool *pool, bool accumulate, float *dkernel,
+                            float *dx)
 {
+    (void)pool;
     const struct conv_shape *shape = context->shape;
     size_t out = shape->out_pitch, pixels = pixels_out(shape);
     float *matrix = context->workspace, *padded = matrix + pixels * window(shape);
@@ -144,6 +154,7 @@ const struct conv_algorithm conv_im2col = {
     .prepared = im2col_prepared,
     .prepare = im2col_prepare,
     .workspace = im2col_workspace,
+    .fuses_pool = im2col_fuses_pool,
     .forward = im2col_forward,
     .backward = im2col_backward,
 };

@@ -99,8 +99,16 @@ static size_t winograd_workspace(const struct conv_shape *shape, size_t images, 
     return training ? floats + points_size(shape) : floats;
 }
 
+/* A tile's outputs are whole windows of 2x2. */
+static bool winograd_fuses_pool(const struct conv_shape *shape, int pool)
+{
+    (void)shape;
+    return pool == 2;
+}
+
 static void winograd_forward(const struct conv_context *context, size_t images, const float *x,
-                             const float *bias, enum activation activation, float *y)
+                             const float *bias, enum activation activation, const struct conv_pool *pool,
+                             float *y)
 {
     const struct conv_shape *shape = context->shape;
     const struct kernels *kernels = context->kernels;
@@ -115,7 +123,10 @@ static void winograd_forward(const struct conv_context *context, size_t images, 
         for (size_t p = 0; p < WINOGRAD_POINTS; p++)
             kernels->product(range.count, out, (size_t)shape->channels, v + p * v_stride, in, 1,
                              context->prepared + p * u_stride, out, m + p * m_stride, out, false);
-        kernels->winograd_output(&tiles, range, m, bias, activation, y);
+        if (pool)
+            kernels->winograd_output_pooled(&tiles, range, m, bias, activation, y, pool->place);
+        else
+            kernels->winograd_output(&tiles, range, m, bias, activation, y);
     }
 }
 
@@ -123,7 +134,7 @@ static void winograd_forward(const struct conv_context *context, size_t images, 
 
 static void block_backward(const struct conv_context *context, const struct winograd_shape *tiles,
                            struct tile_range range, bool first_block, const float *x, const float *dy,
-                           float *du, float *dx)
+                           const struct conv_pool *pool, float *du, float *dx)
 {
     const struct conv_shape *shape = context->shape;
     const struct kernels *kernels = context->kernels;
@@ -132,7 +143,10 @@ static void block_backward(const struct conv_context *context, const struct wino
     size_t m_stride = winograd_stride(count, out);
     float *v = du + points_size(shape), *dm = v + WINOGRAD_POINTS * v_stride;
     kernels->winograd_input(tiles, range, x, v);
-    kernels->winograd_output_gradient(tiles, range, dy, dm);
+    if (pool)
+        kernels->winograd_pooled_gradient(tiles, range, dy, pool->place, dm);
+    else
+        kernels->winograd_output_gradient(tiles, range, dy, dm);
     for (size_t p = 0; p < WINOGRAD_POINTS; p++)
         kernels->product((size_t)shape->channels, out, count, v + p * v_stride, 1, in, dm + p * m_stride, out,
                          du + p * u_stride, out, !first_block);
@@ -146,7 +160,8 @@ static void block_backward(const struct conv_context *context, const struct wino
 }
 
 static void winograd_backward(const struct conv_context *context, size_t images, const float *x,
-                              const float *dy, bool accumulate, float *dkernel, float *dx)
+                              const float *dy, const struct conv_pool *pool, bool accumulate, float *dkernel,
+                              float *dx)
 {
     const struct conv_shape *shape = context->shape;
     struct winograd_shape tiles = tiling(shape);
@@ -156,7 +171,7 @@ static void winograd_backward(const struct conv_context *context, size_t images,
         memset(dx, 0, images * conv_input_size(shape) * sizeof *dx);
     for (size_t first = 0; first < all; first += block) {
         struct tile_range range = {.first = first, .count = all - first < block ? all - first : block};
-        block_backward(context, &tiles, range, first == 0, x, dy, du, dx);
+        block_backward(context, &tiles, range, first == 0, x, dy, pool, du, dx);
     }
     context->kernels->winograd_kernel_gradient(&tiles, du, accumulate, dkernel);
 }
@@ -167,6 +182,7 @@ const struct conv_algorithm conv_winograd = {
     .prepared = winograd_prepared,
     .prepare = winograd_prepare,
     .workspace = winograd_workspace,
+    .fuses_pool = winograd_fuses_pool,
     .forward = winograd_forward,
     .backward = winograd_backward,
 };

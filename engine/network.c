@@ -77,6 +77,7 @@ static size_t add_stage(struct network *network, size_t index, size_t pitch)
         place_conv(network, stage, layer, info);
         if (index + 1 < plan->spec.count && plan->spec.layers[index + 1].kind == LAYER_MAX_POOL2D) {
             stage->pool_size = plan->spec.layers[index + 1].pool_size;
+            stage->pool_fused = stage->algorithm->fuses_pool(&stage->conv, stage->pool_size);
             stage->output = plan->layers[index + 1].output;
             covered = 2;
         }

@@ -17,6 +17,8 @@ struct stage {
     size_t in_pitch, out_pitch;
     int pool_size; /* max_pool2d, or a conv2d with one behind it; else 0 */
 
+    bool pool_fused; /* the convolution goes through the pool itself */
+
     enum activation activation;
     float rate; /* dropout */
 

@@ -9,10 +9,16 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Floats of a convolution's output before the pool that is fused to it, all images; none without a pool. */
+/* A pool follows whose input has to be written in full. */
+static bool pools_apart(const struct stage *stage)
+{
+    return stage->pool_size > 0 && !stage->pool_fused;
+}
+
+/* Floats of a convolution's output before such a pool, all images. */
 static size_t full_output(const struct stage *stage, size_t images)
 {
-    return stage->kind == LAYER_CONV2D && stage->pool_size ? images * conv_output_size(&stage->conv) : 0;
+    return pools_apart(stage) ? images * conv_output_size(&stage->conv) : 0;
 }
 
 size_t stage_workspace(const struct network *network, size_t images)
@@ -43,9 +49,11 @@ static void conv_forward(const struct stage_context *context, const struct stage
 {
     struct conv_context conv = conv_context_of(context, stage, images);
     const float *bias = context->parameters + stage->biases;
-    float *full = stage->pool_size ? context->workspace : y;
-    stage->algorithm->forward(&conv, images, x, bias, stage->activation, full);
-    if (!stage->pool_size)
+    const struct conv_pool pool = {.place = place};
+    float *full = pools_apart(stage) ? context->workspace : y;
+    stage->algorithm->forward(&conv, images, x, bias, stage->activation, stage->pool_fused ? &pool : NULL,
+                              full);
+    if (!pools_apart(stage))
         return;
     for (size_t i = 0; i < images; i++)
         context->kernels->max_pool(stage->conv.out_height, stage->conv.out_width, stage->out_pitch,
@@ -65,8 +73,9 @@ static void conv_backward(const struct stage_context *context, const struct stag
     if (!accumulate)
         memset(dbias, 0, stage->out_pitch * sizeof *dbias);
     kernels->sum_rows(dy, images * stage->out_size / stage->out_pitch, stage->out_pitch, dbias);
+    const struct conv_pool pool = {.place = (uint8_t *)(uintptr_t)place};
     const float *full = dy;
-    if (stage->pool_size) {
+    if (pools_apart(stage)) {
         size_t size = conv_output_size(&stage->conv);
         for (size_t i = 0; i < images; i++)
             kernels->max_pool_gradient(stage->conv.out_height, stage->conv.out_width, stage->out_pitch,
@@ -74,7 +83,8 @@ static void conv_backward(const struct stage_context *context, const struct stag
                                        place + i * stage->out_size, context->workspace + i * size);
         full = context->workspace;
     }
-    stage->algorithm->backward(&conv, images, x, full, accumulate, gradients + stage->weights, dx);
+    stage->algorithm->backward(&conv, images, x, full, stage->pool_fused ? &pool : NULL, accumulate,
+                               gradients + stage->weights, dx);
 }
 
 /* ---- Pool alone ---- */

@@ -19,10 +19,8 @@ INLINE void pool_window(size_t pitch, size_t row_stride, int pool, const float *
             }
         }
         vec_store(y + c, best);
-        if (place) {
-            bvec bytes = __builtin_convertvector(where, bvec);
-            memcpy(place + c, &bytes, sizeof bytes);
-        }
+        if (place)
+            store_bytes(place + c, where);
     }
 }
 
@@ -45,9 +43,7 @@ INLINE void unpool_window(size_t pitch, size_t row_stride, int pool, const float
                           float *dx)
 {
     for (size_t c = 0; c < pitch; c += LANES) {
-        bvec bytes;
-        memcpy(&bytes, place + c, sizeof bytes);
-        ivec where = __builtin_convertvector(bytes, ivec);
+        ivec where = load_bytes(place + c);
         ivec gradient = (ivec)vec_load(dy + c);
         for (int i = 0; i < pool; i++)
             for (int j = 0; j < pool; j++)

@@ -10,7 +10,9 @@
     X(product_few_rows)                                                                                      \
     X(winograd_input)                                                                                        \
     X(winograd_output)                                                                                       \
+    X(winograd_output_pooled)                                                                                \
     X(winograd_output_gradient)                                                                              \
+    X(winograd_pooled_gradient)                                                                              \
     X(winograd_input_gradient)                                                                               \
     X(winograd_kernel)                                                                                       \
     X(winograd_kernel_gradient)                                                                              \

@@ -71,9 +71,19 @@ struct kernels {
     void (*winograd_output)(const struct winograd_shape *shape, struct tile_range range, const float *m,
                             const float *bias, enum activation activation, float *y);
 
+    /* The same behind a max-pool of 2: y [images][oh/2][ow/2][out_pitch], and unless NULL the place 0..3 of each maximum
+     * in its window. */
+    void (*winograd_output_pooled)(const struct winograd_shape *shape, struct tile_range range,
+                                   const float *m, const float *bias, enum activation activation, float *y,
+                                   uint8_t *place);
+
     /* dy [images][oh][ow][out_pitch] -> dm [36][range.count][out_pitch]: A dy A^T. */
     void (*winograd_output_gradient)(const struct winograd_shape *shape, struct tile_range range,
                                      const float *dy, float *dm);
+
+    /* The same from the gradient behind the max-pool: dy and place [images][oh/2][ow/2][out_pitch]. */
+    void (*winograd_pooled_gradient)(const struct winograd_shape *shape, struct tile_range range,
+                                     const float *dy, const uint8_t *place, float *dm);
 
     /* dv [36][range.count][in_pitch]: B dv B^T is added to dx [images][h][w][in_pitch], tiles overlap. */
     void (*winograd_input_gradient)(const struct winograd_shape *shape, struct tile_range range,

@@ -35,6 +35,20 @@ INLINE void vec_store(float *to, vec v)
     memcpy(to, &v, sizeof v);
 }
 
+/* Lanes as bytes; their values are 0..255. */
+INLINE ivec load_bytes(const uint8_t *from)
+{
+    bvec bytes;
+    memcpy(&bytes, from, sizeof bytes);
+    return __builtin_convertvector(bytes, ivec);
+}
+
+INLINE void store_bytes(uint8_t *to, ivec v)
+{
+    bvec bytes = __builtin_convertvector(v, bvec);
+    memcpy(to, &bytes, sizeof bytes);
+}
+
 INLINE vec vec_all(float value)
 {
     return (vec){0} + value;

@@ -178,9 +178,43 @@ void KERNEL(winograd_input)(const struct winograd_shape *shape, struct tile_rang
 
 /* ---- Output: y = activation(A^T m A + bias) ---- */
 
-/* One vector of channels of one tile, of which rows x columns outputs exist. */
-INLINE void output_tile(int out_tile, enum activation activation, const float *m, size_t point_stride,
-                        vec bias, int rows, int columns, float *y, size_t row_stride, size_t pitch)
+/* Where the outputs of a tile go, pooled by 2 or not. */
+struct target {
+    size_t image_size, row_stride, pitch;
+    int height, width; /* of the output as it is stored */
+    int step;          /* stored pixels along a side of a whole tile */
+};
+
+INLINE struct target target_of(const struct winograd_shape *shape, int out_tile, int pool)
+{
+    const struct conv_shape *conv = &shape->conv;
+    int height = conv->out_height / pool, width = conv->out_width / pool;
+    size_t row_stride = (size_t)width * conv->out_pitch;
+    return (struct target){.image_size = (size_t)height * row_stride,
+                           .row_stride = row_stride,
+                           .pitch = conv->out_pitch,
+                           .height = height,
+                           .width = width,
+                           .step = out_tile / pool};
+}
+
+/* The part of a tile that is stored: its place, and the rows and columns that exist. */
+struct corner {
+    size_t offset;
+    int rows, columns;
+};
+
+INLINE struct corner corner_of(const struct target *target, const struct tile *tile, int pool)
+{
+    int y = tile->y / pool, x = tile->x / pool, rows = target->height - y, columns = target->width - x;
+    return (struct corner){.offset = tile->image * target->image_size + (size_t)y * target->row_stride +
+                                     (size_t)x * target->pitch,
+                           .rows = rows < target->step ? rows : target->step,
+                           .columns = columns < target->step ? columns : target->step};
+}
+
+/* One vector of channels of one tile: A^T m A. */
+INLINE void output_values(int out_tile, const float *m, size_t point_stride, vec y[4][4])
 {
     vec half[4][TILE];
     for (size_t j = 0; j < TILE; j++) {
@@ -191,54 +225,82 @@ INLINE void output_tile(int out_tile, enum activation activation, const float *m
         for (int i = 0; i < out_tile; i++)
             half[i][j] = result[i];
     }
-    for (int i = 0; i < rows; i++) {
-        vec result[4];
-        transform_output(out_tile, half[i], result);
-        for (int j = 0; j < columns; j++)
-            vec_store(y + (size_t)i * row_stride + (size_t)j * pitch, activate(activation, result[j] + bias));
-    }
+    for (int i = 0; i < out_tile; i++)
+        transform_output(out_tile, half[i], y[i]);
 }
 
-INLINE void output_tiles(int out_tile, enum activation activation, const struct winograd_shape *shape,
-                         struct tile_range range, const float *m, const float *bias, float *y)
+INLINE void store_values(enum activation activation, vec y[4][4], vec bias, int rows, int columns, float *to,
+                         const struct target *target)
 {
-    const struct conv_shape *conv = &shape->conv;
-    size_t pitch = conv->out_pitch, row_stride = (size_t)conv->out_width * pitch;
-    size_t point_stride = winograd_stride(range.count, pitch);
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++)
+            vec_store(to + (size_t)i * target->row_stride + (size_t)j * target->pitch,
+                      activate(activation, y[i][j] + bias));
+}
+
+/* The largest of each 2x2 window, and which it was; NaN wins, so that it is seen. Activations are monotonous, so that
+ * one is enough for a window. */
+INLINE void store_pooled(enum activation activation, vec y[4][4], vec bias, int rows, int columns, float *to,
+                         uint8_t *place, const struct target *target)
+{
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) {
+            vec best = y[2 * i][2 * j];
+            ivec where = {0};
+            for (int p = 1; p < 4; p++) {
+                vec value = y[2 * i + p / 2][2 * j + p % 2];
+                ivec greater = (value > best) | (value != value);
+                best = vec_select(greater, value, best);
+                where = (where & ~greater) | (p & greater);
+            }
+            size_t at = (size_t)i * target->row_stride + (size_t)j * target->pitch;
+            vec_store(to + at, activate(activation, best + bias));
+            if (place)
+                store_bytes(place + at, where);
+        }
+}
+
+INLINE void output_tiles(int out_tile, int pool, enum activation activation,
+                         const struct winograd_shape *shape, struct tile_range range, const float *m,
+                         const float *bias, float *y, uint8_t *place)
+{
+    struct target target = target_of(shape, out_tile, pool);
+    size_t pitch = target.pitch, point_stride = winograd_stride(range.count, pitch);
     struct tile tile = tile_at(shape, range.first);
     for (size_t t = 0; t < range.count; t++, tile_next(shape, &tile)) {
-        int rows = conv->out_height - tile.y, columns = conv->out_width - tile.x;
-        float *corner = y + (tile.image * (size_t)conv->out_height + (size_t)tile.y) * row_stride +
-                        (size_t)tile.x * pitch;
+        struct corner corner = corner_of(&target, &tile, pool);
         for (size_t c = 0; c < pitch; c += LANES) {
-            const float *from = m + t * pitch + c;
-            if (rows >= out_tile && columns >= out_tile)
-                output_tile(out_tile, activation, from, point_stride, vec_load(bias + c), out_tile, out_tile,
-                            corner + c, row_stride, pitch);
+            vec values[4][4], offset = vec_load(bias + c);
+            float *to = y + corner.offset + c;
+            output_values(out_tile, m + t * pitch + c, point_stride, values);
+            if (pool == 2)
+                store_pooled(activation, values, offset, corner.rows, corner.columns, to,
+                             place ? place + corner.offset + c : NULL, &target);
+            else if (corner.rows == out_tile && corner.columns == out_tile)
+                store_values(activation, values, offset, out_tile, out_tile, to, &target);
             else
-                output_tile(out_tile, activation, from, point_stride, vec_load(bias + c),
-                            rows < out_tile ? rows : out_tile, columns < out_tile ? columns : out_tile,
-                            corner + c, row_stride, pitch);
+                store_values(activation, values, offset, corner.rows, corner.columns, to, &target);
         }
     }
 }
 
-INLINE void output_tiles_of(int out_tile, const struct winograd_shape *shape, struct tile_range range,
-                            const float *m, const float *bias, enum activation activation, float *y)
+INLINE void output_tiles_of(int out_tile, int pool, const struct winograd_shape *shape,
+                            struct tile_range range, const float *m, const float *bias,
+                            enum activation activation, float *y, uint8_t *place)
 {
     switch (activation) {
     case ACTIVATION_RELU:
-        output_tiles(out_tile, ACTIVATION_RELU, shape, range, m, bias, y);
+        output_tiles(out_tile, pool, ACTIVATION_RELU, shape, range, m, bias, y, place);
         break;
     case ACTIVATION_SIGMOID:
-        output_tiles(out_tile, ACTIVATION_SIGMOID, shape, range, m, bias, y);
+        output_tiles(out_tile, pool, ACTIVATION_SIGMOID, shape, range, m, bias, y, place);
         break;
     case ACTIVATION_TANH:
-        output_tiles(out_tile, ACTIVATION_TANH, shape, range, m, bias, y);
+        output_tiles(out_tile, pool, ACTIVATION_TANH, shape, range, m, bias, y, place);
         break;
     case ACTIVATION_LINEAR:
     case ACTIVATION_SOFTMAX:
-        output_tiles(out_tile, ACTIVATION_LINEAR, shape, range, m, bias, y);
+        output_tiles(out_tile, pool, ACTIVATION_LINEAR, shape, range, m, bias, y, place);
         break;
     }
 }
@@ -247,25 +309,29 @@ void KERNEL(winograd_output)(const struct winograd_shape *shape, struct tile_ran
                              const float *bias, enum activation activation, float *y)
 {
     if (shape->out_tile == 4)
-        output_tiles_of(4, shape, range, m, bias, activation, y);
+        output_tiles_of(4, 1, shape, range, m, bias, activation, y, NULL);
     else
-        output_tiles_of(2, shape, range, m, bias, activation, y);
+        output_tiles_of(2, 1, shape, range, m, bias, activation, y, NULL);
+}
+
+void KERNEL(winograd_output_pooled)(const struct winograd_shape *shape, struct tile_range range,
+                                    const float *m, const float *bias, enum activation activation, float *y,
+                                    uint8_t *place)
+{
+    if (shape->out_tile == 4)
+        output_tiles_of(4, 2, shape, range, m, bias, activation, y, place);
+    else
+        output_tiles_of(2, 2, shape, range, m, bias, activation, y, place);
 }
 
 /* ---- Gradient of the output: dm = A dy A^T ---- */
 
-/* One vector of channels of one tile, of which rows x columns outputs exist. */
-INLINE void output_gradient_tile(int out_tile, const float *dy, int rows, int columns, size_t row_stride,
-                                 size_t pitch, float *dm, size_t point_stride)
+/* A dy A^T of one vector of channels of one tile. */
+INLINE void store_output_gradient(int out_tile, vec dy[4][4], float *dm, size_t point_stride)
 {
     vec half[4][TILE];
-    for (int i = 0; i < out_tile; i++) {
-        vec row[4];
-        for (int j = 0; j < out_tile; j++)
-            row[j] = i < rows && j < columns ? vec_load(dy + (size_t)i * row_stride + (size_t)j * pitch)
-                                             : vec_all(0.0f);
-        transform_output_transposed(out_tile, row, half[i]);
-    }
+    for (int i = 0; i < out_tile; i++)
+        transform_output_transposed(out_tile, dy[i], half[i]);
     for (size_t j = 0; j < TILE; j++) {
         vec column[4], result[TILE];
         for (int i = 0; i < out_tile; i++)
@@ -276,25 +342,50 @@ INLINE void output_gradient_tile(int out_tile, const float *dy, int rows, int co
     }
 }
 
-INLINE void output_gradient_tiles(int out_tile, const struct winograd_shape *shape, struct tile_range range,
-                                  const float *dy, float *dm)
+INLINE void load_gradients(int out_tile, const float *from, int rows, int columns,
+                           const struct target *target, vec dy[4][4])
 {
-    const struct conv_shape *conv = &shape->conv;
-    size_t pitch = conv->out_pitch, row_stride = (size_t)conv->out_width * pitch;
-    size_t point_stride = winograd_stride(range.count, pitch);
+    for (int i = 0; i < out_tile; i++)
+        for (int j = 0; j < out_tile; j++)
+            dy[i][j] = i < rows && j < columns
+                           ? vec_load(from + (size_t)i * target->row_stride + (size_t)j * target->pitch)
+                           : vec_all(0.0f);
+}
+
+/* Each pooled gradient goes to where the maximum was; the other three of its window are zero. */
+INLINE void load_pooled_gradients(int out_tile, const float *from, const uint8_t *place, int rows,
+                                  int columns, const struct target *target, vec dy[4][4])
+{
+    for (int i = 0; i < out_tile / 2; i++)
+        for (int j = 0; j < out_tile / 2; j++) {
+            size_t at = (size_t)i * target->row_stride + (size_t)j * target->pitch;
+            bool exists = i < rows && j < columns;
+            ivec gradient = exists ? (ivec)vec_load(from + at) : (ivec){0};
+            ivec where = exists ? load_bytes(place + at) : (ivec){0};
+            for (int p = 0; p < 4; p++)
+                dy[2 * i + p / 2][2 * j + p % 2] = (vec)(gradient & (where == p));
+        }
+}
+
+INLINE void output_gradient_tiles(int out_tile, int pool, const struct winograd_shape *shape,
+                                  struct tile_range range, const float *dy, const uint8_t *place, float *dm)
+{
+    struct target target = target_of(shape, out_tile, pool);
+    size_t pitch = target.pitch, point_stride = winograd_stride(range.count, pitch);
     struct tile tile = tile_at(shape, range.first);
     for (size_t t = 0; t < range.count; t++, tile_next(shape, &tile)) {
-        int rows = conv->out_height - tile.y, columns = conv->out_width - tile.x;
-        const float *corner = dy + (tile.image * (size_t)conv->out_height + (size_t)tile.y) * row_stride +
-                              (size_t)tile.x * pitch;
+        struct corner corner = corner_of(&target, &tile, pool);
         for (size_t c = 0; c < pitch; c += LANES) {
-            float *to = dm + t * pitch + c;
-            if (rows >= out_tile && columns >= out_tile)
-                output_gradient_tile(out_tile, corner + c, out_tile, out_tile, row_stride, pitch, to,
-                                     point_stride);
+            vec values[4][4];
+            const float *from = dy + corner.offset + c;
+            if (pool == 2)
+                load_pooled_gradients(out_tile, from, place + corner.offset + c, corner.rows, corner.columns,
+                                      &target, values);
+            else if (corner.rows == out_tile && corner.columns == out_tile)
+                load_gradients(out_tile, from, out_tile, out_tile, &target, values);
             else
-                output_gradient_tile(out_tile, corner + c, rows, columns, row_stride, pitch, to,
-                                     point_stride);
+                load_gradients(out_tile, from, corner.rows, corner.columns, &target, values);
+            store_output_gradient(out_tile, values, dm + t * pitch + c, point_stride);
         }
     }
 }
@@ -303,9 +394,18 @@ void KERNEL(winograd_output_gradient)(const struct winograd_shape *shape, struct
                                       const float *dy, float *dm)
 {
     if (shape->out_tile == 4)
-        output_gradient_tiles(4, shape, range, dy, dm);
+        output_gradient_tiles(4, 1, shape, range, dy, NULL, dm);
     else
-        output_gradient_tiles(2, shape, range, dy, dm);
+        output_gradient_tiles(2, 1, shape, range, dy, NULL, dm);
+}
+
+void KERNEL(winograd_pooled_gradient)(const struct winograd_shape *shape, struct tile_range range,
+                                      const float *dy, const uint8_t *place, float *dm)
+{
+    if (shape->out_tile == 4)
+        output_gradient_tiles(4, 2, shape, range, dy, place, dm);
+    else
+        output_gradient_tiles(2, 2, shape, range, dy, place, dm);
 }
 
 /* ---- Gradient of the input: dx += B dv B^T ---- */

@@ -155,16 +155,16 @@ static void check_scenario(const struct scenario *scenario, const struct conv_al
     char what[96];
     snprintf(what, sizeof what, "%s %s %dx%d k%d %d->%d", algorithm->name, kernels->name, shape.height,
              shape.width, shape.kernel_size, shape.channels, shape.filters);
-    algorithm->forward(&context, images, x, bias, scenario->activation, y);
+    algorithm->forward(&context, images, x, bias, scenario->activation, NULL, y);
     compare(what, y, e.y, images * e.out_pixels, shape.filters, shape.out_pitch);
 
     memset(y, 0, images * conv_output_size(&shape) * sizeof *y);
     to_padded(e.dy, images * e.out_pixels, shape.filters, shape.out_pitch, y);
-    algorithm->backward(&context, images, x, y, false, dkernel, dx);
+    algorithm->backward(&context, images, x, y, NULL, false, dkernel, dx);
     assert_close(what, dkernel, e.dkernel, e.weights, TOLERANCE);
     if (dx)
         compare(what, dx, e.dx, images * e.in_pixels, shape.channels, shape.in_pitch);
-    algorithm->backward(&context, images, x, y, true, dkernel, NULL);
+    algorithm->backward(&context, images, x, y, NULL, true, dkernel, NULL);
     for (size_t i = 0; i < e.weights; i++)
         e.dkernel[i] *= 2;
     assert_close(what, dkernel, e.dkernel, e.weights, TOLERANCE);

@@ -29,7 +29,8 @@ static const char *const models[] = {
     "{\"layers\":[{\"type\":\"conv2d\",\"filters\":16,\"kernel_size\":3},{\"type\":\"max_pool2d\",\"pool_"
     "size\":4},"
     "{\"type\":\"conv2d\",\"filters\":32,\"kernel_size\":5,\"padding\":\"same\",\"activation\":\"tanh\"},"
-    "{\"type\":\"conv2d\",\"filters\":4,\"kernel_size\":1}," FLATTEN "," OUTPUT "]}",
+    "{\"type\":\"max_pool2d\",\"pool_size\":2},{\"type\":\"conv2d\",\"filters\":4,\"kernel_size\":1}," FLATTEN
+    "," OUTPUT "]}",
     "{\"layers\":[" FLATTEN
     ",{\"type\":\"dense\",\"units\":33,\"activation\":\"sigmoid\"},{\"type\":\"dense\","
     "\"units\":17,\"activation\":\"linear\"}," OUTPUT "]}",
