@@ -127,9 +127,9 @@ static int read_plan_file(const char *command, const char *file, struct model_pl
 }
 
 int cli_read_plan(const char *command, const char *preset, const char *model_file,
-                  struct model_plan *ret_plan)
+                  const struct model_spec *standard, struct model_plan *ret_plan)
 {
-    struct model_spec spec;
+    struct model_spec spec = *standard;
     struct error err;
     struct problems problems = {0};
     if (preset && model_file) {
@@ -138,7 +138,7 @@ int cli_read_plan(const char *command, const char *preset, const char *model_fil
     }
     if (model_file)
         return read_plan_file(command, model_file, ret_plan);
-    if (model_spec_preset(preset ? preset : "reference", &spec, &err) != OK) {
+    if (preset && model_spec_preset(preset, &spec, &err) != OK) {
         cli_failed(command, "--preset: %s", err.message);
         return EXIT_USAGE;
     }

@@ -24,10 +24,10 @@ int cli_print_json_take(const char *command, json_t *json);
 MUST_CHECK enum status cli_read_file(const char *path, size_t limit, uint8_t **ret_bytes, size_t *ret_size,
                                      struct error *err);
 
-/* The planned model of --preset or --model, "reference" without either. Says what is wrong, all of it, and returns
+/* The planned model of --preset or --model; without either, of `standard`. Says what is wrong, all of it, and returns
  * what to exit with; 0 when all is well. */
 MUST_CHECK int cli_read_plan(const char *command, const char *preset, const char *model_file,
-                             struct model_plan *ret_plan);
+                             const struct model_spec *standard, struct model_plan *ret_plan);
 
 /* A split of the data set `name` in `data_dir`. */
 MUST_CHECK enum status cli_open_dataset(const char *data_dir, const char *name, enum split split,

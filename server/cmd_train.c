@@ -4,6 +4,7 @@
 #include "server/format.h"
 #include "server/meter.h"
 #include "server/report.h"
+#include "server/training_options.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -14,10 +15,9 @@
 
 /* ---- Options ------------------------------------------------------------------------------------- */
 
-/* The training options are doubles whatever they mean: the engine's own reader checks them (config_of). */
 struct settings {
-    const char *dataset, *data_dir, *preset, *model, *output, *checkpoint;
-    double epochs, batch_size, learning_rate, validation_split, train_limit, seed;
+    const char *dataset, *data_dir, *preset, *model, *init_from, *output, *checkpoint;
+    struct training_options training;
     int threads;
     bool resume, json;
 };
@@ -28,16 +28,12 @@ static const struct option_spec specs[] = {
     {"dataset", OPTION_STRING, AT(dataset), "NAME",
      .help = "What to train on: a folder of the data directory"},
     {"data-dir", OPTION_STRING, AT(data_dir), "DIR", .help = "Where the datasets are, a folder each"},
-    {"preset", OPTION_STRING, AT(preset), "NAME", .help = "reference, reference_dropout, small or large"},
+    {"preset", OPTION_STRING, AT(preset), "NAME",
+     .help = "Another model than the recipe's: reference, reference_dropout, small or large"},
     {"model", OPTION_STRING, AT(model), "FILE.json", .help = "A model of your own, as the HTTP API takes it"},
-    {"epochs", OPTION_DOUBLE, AT(epochs), "N", .help = "Passes over the training images"},
-    {"batch-size", OPTION_DOUBLE, AT(batch_size), "N", .help = "Images a step"},
-    {"learning-rate", OPTION_DOUBLE, AT(learning_rate), "X", .help = "Adam's step size"},
-    {"validation-split", OPTION_DOUBLE, AT(validation_split), "X",
-     .help = "The last fraction of the training images, held out to validate on"},
-    {"train-limit", OPTION_DOUBLE, AT(train_limit), "N",
-     .help = "Use only the first N images (default: all)"},
-    {"seed", OPTION_DOUBLE, AT(seed), "N", .help = "The same seed gives the same weights"},
+    {"init-from", OPTION_STRING, AT(init_from), "FILE.safetensors",
+     .help = "Train this saved model further instead of a new one"},
+    TRAINING_OPTIONS,
     {"threads", OPTION_INT, AT(threads), "N", .help = "Threads to use (default: one a processor)", .min = 1,
      .max = 256},
     {"output", OPTION_STRING, AT(output), "FILE", .help = "Where to save the model"},
@@ -51,54 +47,11 @@ static const struct options options = {
     .command = "train",
     .arguments = "[OPTION]...",
     .about = "Trains a model, evaluates it on the test set and saves it. Progress goes to stderr,\n"
-             "the result to stdout. Ctrl-C stops between two steps.",
+             "the result to stdout. Ctrl-C stops between two steps. 'digitd describe' with the same\n"
+             "options shows the model and the recipe, and how long it would take.",
     .specs = specs,
     .count = ARRAY_LENGTH(specs),
 };
-
-static struct settings default_settings(void)
-{
-    struct train_config config = train_config_default();
-    return (struct settings){
-        .dataset = "mnist",
-        .data_dir = "data/datasets",
-        .output = "model.safetensors",
-        .epochs = config.epochs,
-        .batch_size = config.batch_size,
-        .learning_rate = config.learning_rate,
-        .validation_split = config.validation_split,
-        .train_limit = (double)config.train_limit,
-        .seed = (double)config.seed,
-    };
-}
-
-/* A field of the configuration as its option: batch_size -> batch-size. */
-static void name_option(const char *field, char *ret_name, size_t size)
-{
-    snprintf(ret_name, size, "%s", field);
-    for (char *at = ret_name; *at; at++)
-        *at = *at == '_' ? '-' : *at;
-}
-
-/* Returns what to exit with, 0 when all is well. */
-static int config_of(const struct settings *settings, struct train_config *ret_config)
-{
-    struct problems problems = {0};
-    json_t *json =
-        json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "epochs", settings->epochs, "batch_size",
-                  settings->batch_size, "learning_rate", settings->learning_rate, "validation_split",
-                  settings->validation_split, "train_limit", settings->train_limit, "seed", settings->seed);
-    *ret_config = train_config_default();
-    enum status status = train_config_from_json(json, "", ret_config, &problems);
-    json_decref(json);
-    for (size_t i = 0; i < problems.count && i < PROBLEMS_KEPT; i++) {
-        char name[sizeof problems.items[i].pointer];
-        const char *reason = strchr(problems.items[i].message, ':');
-        name_option(problems.items[i].pointer + 1, name, sizeof name);
-        cli_failed(options.command, "--%s%s", name, reason ? reason : "");
-    }
-    return status == OK ? EXIT_SUCCESS : EXIT_USAGE;
-}
 
 /* ---- The run ------------------------------------------------------------------------------------- */
 
@@ -109,7 +62,8 @@ struct run {
     struct dataset *train, *test;
     struct thread_team *team;
     struct trainer *trainer;
-    struct model *model; /* when trained */
+    struct model *origin; /* of --init-from */
+    struct model *model;  /* when trained */
     struct evaluation evaluation;
     struct progress progress;
     struct meter meter;
@@ -120,6 +74,7 @@ struct run {
 static void run_clear(struct run *run)
 {
     model_unref(run->model);
+    model_unref(run->origin);
     trainer_free(run->trainer);
     thread_team_free(run->team);
     dataset_unref(run->test);
@@ -150,30 +105,6 @@ static enum status check_files(const struct settings *settings, struct error *er
     return OK;
 }
 
-/* A continued run keeps its recipe: options that ask for another one are refused, not ignored. */
-static enum status check_same_recipe(const struct run *run, struct error *err)
-{
-    struct train_config defaults = train_config_default();
-    json_t *kept = train_config_to_json(trainer_config(run->trainer));
-    json_t *asked = train_config_to_json(&run->config), *standard = train_config_to_json(&defaults);
-    enum status status = OK;
-    const char *field;
-    json_t *value;
-    json_object_foreach(asked, field, value)
-    {
-        char name[32];
-        name_option(field, name, sizeof name);
-        if (!json_equal(value, json_object_get(standard, field)) &&
-            !json_equal(value, json_object_get(kept, field)))
-            status = error_set(err, ERR_ARGUMENT, "%s was made with another --%s; leave it out to go on",
-                               run->settings->checkpoint, name);
-    }
-    json_decref(standard);
-    json_decref(asked);
-    json_decref(kept);
-    return status;
-}
-
 static bool specs_equal(const struct model_spec *a, const struct model_spec *b)
 {
     json_t *left = model_spec_to_json(a), *right = model_spec_to_json(b);
@@ -183,25 +114,49 @@ static bool specs_equal(const struct model_spec *a, const struct model_spec *b)
     return equal;
 }
 
+/* A continued run keeps its recipe: options that ask for another one are refused, not ignored. */
 static enum status resume(struct run *run, struct error *err)
 {
     const struct settings *settings = run->settings;
     struct model *model = NULL;
     enum status status = trainer_load(settings->checkpoint, run->train, run->team, &run->trainer, err);
     if (status == OK)
-        status = check_same_recipe(run, err);
-    if (status == OK)
         status = trainer_snapshot(run->trainer, &model, err);
     if (status != OK)
         return status;
+    const struct train_config *config = trainer_config(run->trainer);
     const struct model_plan *plan = model_plan_of(model);
-    if ((settings->preset || settings->model) && !specs_equal(&plan->spec, &run->plan.spec))
+    bool model_asked_for = settings->preset || settings->model || run->origin || settings->training.recipe;
+    const char *conflict = training_options_conflict(&settings->training, &run->config, config);
+    if (conflict)
+        status = error_set(err, ERR_ARGUMENT, "%s was made with another --%s; leave it out to go on",
+                           settings->checkpoint, conflict);
+    else if (model_asked_for && !specs_equal(&plan->spec, &run->plan.spec))
         status = error_set(err, ERR_ARGUMENT, "%s holds another model than the one asked for",
                            settings->checkpoint);
     run->plan = *plan;
-    run->config = *trainer_config(run->trainer);
+    run->config = *config;
     model_unref(model);
     return status;
+}
+
+static enum status load_origin(struct run *run, struct error *err)
+{
+    if (!run->settings->init_from)
+        return OK;
+    enum status status = model_load(run->settings->init_from, &run->origin, err);
+    if (status == OK)
+        run->plan = *model_plan_of(run->origin);
+    return status;
+}
+
+static enum status make_trainer(struct run *run, struct error *err)
+{
+    if (run->settings->resume)
+        return resume(run, err);
+    if (run->origin)
+        return trainer_create_from(run->origin, &run->config, run->train, run->team, &run->trainer, err);
+    return trainer_create(&run->plan, &run->config, run->train, run->team, &run->trainer, err);
 }
 
 static enum status prepare(struct run *run, struct error *err)
@@ -215,10 +170,8 @@ static enum status prepare(struct run *run, struct error *err)
     if (status == OK)
         status = cli_start_engine(settings->threads, &run->team, err);
     if (status == OK)
-        status = settings->resume
-                     ? resume(run, err)
-                     : trainer_create(&run->plan, &run->config, run->train, run->team, &run->trainer, err);
-    return status;
+        status = load_origin(run, err);
+    return status == OK ? make_trainer(run, err) : status;
 }
 
 /* ---- Training ------------------------------------------------------------------------------------ */
@@ -299,6 +252,15 @@ static enum status interrupt(struct run *run, struct error *err)
                      place.epoch, place.epochs, file);
 }
 
+static void say_if_early(struct run *run)
+{
+    struct train_progress place = trainer_progress(run->trainer);
+    if (place.stopped_early)
+        progress_print(&run->progress,
+                       "ends early: no lower validation loss since epoch %d, whose weights are kept",
+                       place.best_epoch);
+}
+
 static enum status train(struct run *run, struct error *err)
 {
     start_meter(run);
@@ -310,6 +272,8 @@ static enum status train(struct run *run, struct error *err)
         enum status status = trainer_advance(run->trainer, &event, err);
         if (status == OK && event == TRAINER_EPOCH)
             status = end_epoch(run, err);
+        if (status == OK && event == TRAINER_DONE)
+            say_if_early(run);
         if (status != OK || event == TRAINER_DONE) {
             progress_clear(&run->progress);
             return status;
@@ -343,13 +307,23 @@ static enum status save(struct run *run, const char *digest, struct error *err)
 
 static json_t *result_json(const struct run *run, const char *digest, double seconds)
 {
-    return json_pack("{s:o, s:s, s:o, s:{s:s, s:s, s:s}, s:o, s:O, s:o, s:f, s:i, s:s}", "file",
-                     report_text(run->settings->output), "sha256", digest, "model",
-                     report_plan_json(&run->plan), "dataset", "name", run->settings->dataset, "train_sha256",
-                     dataset_digest(run->train), "test_sha256", dataset_digest(run->test), "training",
-                     train_config_to_json(&run->config), "epochs", run->epochs, "evaluation",
-                     report_evaluation_json(&run->evaluation), "seconds", seconds, "threads",
-                     thread_team_size(run->team), "core_type", engine_core_type());
+    struct train_progress place = trainer_progress(run->trainer);
+    const char *recipe = run->settings->training.recipe, *origin = run->settings->init_from;
+    json_t *json =
+        json_pack("{s:o, s:s, s:o, s:{s:s, s:s, s:s}, s:o, s:O, s:o, s:f, s:i, s:s, s:s}", "file",
+                  report_text(run->settings->output), "sha256", digest, "model", report_plan_json(&run->plan),
+                  "dataset", "name", run->settings->dataset, "train_sha256", dataset_digest(run->train),
+                  "test_sha256", dataset_digest(run->test), "training", train_config_to_json(&run->config),
+                  "epochs", run->epochs, "evaluation", report_evaluation_json(&run->evaluation), "seconds",
+                  seconds, "threads", thread_team_size(run->team), "core_type", engine_core_type(),
+                  "instruction_set", engine_instruction_set());
+    json_t *more = json_pack("{s:s?, s:o, s:b, s:o}", "recipe", recipe, "init_from",
+                             origin ? report_text(origin) : json_null(), "stopped_early", place.stopped_early,
+                             "best_epoch", place.best_epoch ? json_integer(place.best_epoch) : json_null());
+    if (json && json_object_update_new(json, more) == 0)
+        return json;
+    json_decref(json);
+    return NULL;
 }
 
 static int finish(struct run *run)
@@ -375,20 +349,32 @@ static int finish(struct run *run)
     return EXIT_SUCCESS;
 }
 
+/* Options that contradict each other; returns what to exit with. */
+static int check_settings(const struct settings *settings)
+{
+    if (settings->resume && !settings->checkpoint)
+        return options_wrong(&options, "--resume needs --checkpoint FILE");
+    if (settings->init_from && (settings->preset || settings->model))
+        return options_wrong(&options, "give --init-from, --preset or --model, only one of them");
+    return EXIT_SUCCESS;
+}
+
 int cmd_train(int argc, char **argv)
 {
-    struct settings settings = default_settings();
+    struct settings settings = {
+        .dataset = "mnist", .data_dir = "data/datasets", .output = "model.safetensors"};
     int exit_code = options_parse(&options, argc, argv, &settings, NULL);
     if (exit_code != OPTIONS_PARSED)
         return exit_code;
-    if (settings.resume && !settings.checkpoint)
-        return options_wrong(&options, "--resume needs --checkpoint FILE");
 
     struct run run = {.settings = &settings, .epochs = json_array()};
+    struct model_spec recipe;
     struct error err;
-    exit_code = config_of(&settings, &run.config);
+    exit_code = check_settings(&settings);
     if (exit_code == EXIT_SUCCESS)
-        exit_code = cli_read_plan(options.command, settings.preset, settings.model, &run.plan);
+        exit_code = training_options_read(options.command, &settings.training, &recipe, &run.config);
+    if (exit_code == EXIT_SUCCESS)
+        exit_code = cli_read_plan(options.command, settings.preset, settings.model, &recipe, &run.plan);
     if (exit_code == EXIT_SUCCESS) {
         cli_catch_interrupts();
         enum status status = prepare(&run, &err);

@@ -1,7 +1,5 @@
 /* GET /api/v1/datasets, /api/v1/datasets/{name}, …/{split}/{index}.png */
-#include <ctype.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,17 +59,6 @@ void handle_dataset_get(struct app *app, struct request *request)
 
 /* ---- One image ------------------------------------------------------------------------------------- */
 
-/* The number that a text is; or the text itself, for the engine to say what it expected. */
-static json_t *number_or_text(const char *text)
-{
-    char *end;
-    double number = strtod(text, &end);
-    if (*text && !*end && !isspace((unsigned char)*text) && isfinite(number))
-        return json_real(number);
-    json_t *json = json_string(text); /* NULL when it is no UTF-8 */
-    return json ? json : json_null();
-}
-
 /* Problems of fields in a body as problems of the query: /augmentation/rotation -> ?rotation. */
 static void move_to_query(const struct problems *fields, struct problems *problems)
 {
@@ -100,7 +87,7 @@ static void read_augmentation(const struct request *request, struct train_config
     {
         const char *text = request_query(request, name);
         if (text)
-            json_object_set_new(given, name, number_or_text(text));
+            json_object_set_new(given, name, input_number_or_text(text));
     }
     json_t *training = json_pack("{s:o}", "augmentation", given);
     if (training && train_config_from_json(training, "", &config, &fields))

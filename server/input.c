@@ -1,7 +1,9 @@
 #include "server/input.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,6 +263,16 @@ bool input_parse_integer(const char *text, int64_t min, int64_t max, int64_t *re
         return false;
     *ret_value = value;
     return true;
+}
+
+json_t *input_number_or_text(const char *text)
+{
+    char *end;
+    double number = strtod(text, &end);
+    if (*text && !*end && !isspace((unsigned char)*text) && isfinite(number))
+        return json_real(number);
+    json_t *json = json_string(text); /* NULL when it is no UTF-8 */
+    return json ? json : json_null();
 }
 
 void input_query_integer(const struct request *request, const char *name, int64_t min, int64_t max,

@@ -54,6 +54,10 @@ void input_query_choice(const struct request *request, const char *name, const c
 void input_query_name(const struct request *request, const char *name, const char **value,
                       struct problems *problems);
 
+/* The JSON number that a text is, or the text itself, for the reader of a field to say what it expected there. A new
+ * reference; NULL without memory. */
+json_t *input_number_or_text(const char *text);
+
 /* Decimal digits only, no sign but '-', no space; false outside min..max. */
 bool input_parse_integer(const char *text, int64_t min, int64_t max, int64_t *ret_value);
 

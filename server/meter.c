@@ -60,6 +60,12 @@ static double expected_test(const struct meter *meter, double rate)
     return an_image * (double)(meter->plan.test_images - meter->tested);
 }
 
+double meter_forecast(const struct meter_plan *plan, double rate)
+{
+    double forward = (double)(plan->epochs * plan->validation_images + plan->test_images);
+    return ((double)plan->train_images + forward * FORWARD_SHARE) / rate;
+}
+
 double meter_eta(const struct meter *meter, double now)
 {
     double rate = meter_rate(meter);

@@ -45,4 +45,7 @@ double meter_rate(const struct meter *meter);
 /* Seconds from `now` to the end of the run; NaN when it is too early to say. */
 double meter_eta(const struct meter *meter, double now);
 
+/* Seconds of a whole run that trains on `rate` images a second. */
+double meter_forecast(const struct meter_plan *plan, double rate);
+
 #endif

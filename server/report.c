@@ -84,6 +84,36 @@ void report_layers(FILE *stream, const struct model_plan *plan)
             format_count(plan->multiply_adds, multiply_adds));
 }
 
+/* ---- Training ------------------------------------------------------------------------------------ */
+
+#define FIELD_ROW "%-18s %s\n"
+
+static void print_fields(FILE *stream, const json_t *object)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, name, value)
+    {
+        char number[32];
+        snprintf(number, sizeof number, "%.9g", json_number_value(value));
+        if (json_is_object(value))
+            print_fields(stream, value);
+        else
+            fprintf(stream, FIELD_ROW, name, json_is_string(value) ? json_string_value(value) : number);
+    }
+}
+
+void report_training(FILE *stream, const struct train_config *config)
+{
+    json_t *json = train_config_to_json(config);
+    fputs("Recipe\n", stream);
+    print_rule(stream, 26);
+    print_fields(stream, json);
+    json_decref(json);
+}
+
+/* ---- As JSON ------------------------------------------------------------------------------------- */
+
 /* [height, width, channels], or [units] */
 static json_t *shape_to_json(struct shape shape)
 {

@@ -10,6 +10,9 @@
 /* One row a layer, as Keras's summary: name, what it is, output shape, parameters, multiply-adds; then the totals. */
 void report_layers(FILE *stream, const struct model_plan *plan);
 
+/* Each field of the configuration in a line. */
+void report_training(FILE *stream, const struct train_config *config);
+
 /* A row a true digit, a column a prediction; the last column is the share recognised (recall). */
 void report_confusion_matrix(FILE *stream, const struct evaluation *evaluation);
 

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MOST_WORDS 40
@@ -141,6 +143,23 @@ int program_run_with(const char *words, struct program_setup setup)
 int program_run(const char *words)
 {
     return program_run_with(words, (struct program_setup){0});
+}
+
+int program_interrupt(const char *words, const char *file)
+{
+    static const struct timespec moment = {.tv_nsec = 1000000};
+    struct stat status;
+    siginfo_t ended = {0};
+    (void)unlink(program_file_path(file));
+    pid_t process = program_start(words, (struct program_setup){0});
+    while (stat(program_file_path(file), &status) != 0 || status.st_size == 0) {
+        assert_int_equal(waitid(P_PID, (id_t)process, &ended, WEXITED | WNOHANG | WNOWAIT), 0);
+        if (ended.si_pid == process)
+            break;
+        nanosleep(&moment, NULL);
+    }
+    kill(process, SIGINT);
+    return program_wait(process);
 }
 
 const char *program_out(void)

@@ -39,6 +39,9 @@ int program_run_with(const char *words, struct program_setup setup);
 pid_t program_start(const char *words, struct program_setup setup);
 int program_wait(pid_t process);
 
+/* Starts `digitd WORDS`, waits until the file in the folder has something in it, sends SIGINT. Returns the exit code. */
+int program_interrupt(const char *words, const char *file);
+
 /* What the last run wrote. */
 const char *program_out(void);
 const char *program_err(void);

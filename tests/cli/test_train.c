@@ -2,10 +2,6 @@
 #include "server/png.h"
 #include "tests/cli/program.h"
 
-#include <signal.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A tiny network: an epoch of bars takes milliseconds. */
@@ -106,7 +102,7 @@ static void training_options_out_of_range_are_all_named(void **state)
                "digitd train: --batch-size: expected a whole number from 1 to 1024, found 2.5\n"
                "digitd train: --learning-rate: expected a number above 0 and at most 10, found -1\n");
     assert_int_equal(program_run("train --epochs ten"), 2);
-    assert_err("digitd train: --epochs: expected a number, found \"ten\"\nTry 'digitd help train'.\n");
+    assert_err("digitd train: --epochs: expected a whole number from 1 to 1000, found a string \"ten\"\n");
 }
 
 static void what_would_spoil_the_end_is_refused_at_the_start(void **state)
@@ -150,31 +146,13 @@ static void training_on_mnist_learns(void **state)
 #define LONG_RUN      TRAIN "--epochs 60 "
 #define LONG_RUN_KEPT LONG_RUN "--checkpoint run.ckpt "
 
-/* Starts `words`, waits until the file in the folder has something in it, sends SIGINT. Returns the exit code. */
-static int interrupt_once_written(const char *words, const char *file)
-{
-    static const struct timespec moment = {.tv_nsec = 1000000};
-    struct stat status;
-    siginfo_t ended = {0};
-    (void)unlink(program_file_path(file));
-    pid_t process = program_start(words, (struct program_setup){0});
-    while (stat(program_file_path(file), &status) != 0 || status.st_size == 0) {
-        assert_int_equal(waitid(P_PID, (id_t)process, &ended, WEXITED | WNOHANG | WNOWAIT), 0);
-        if (ended.si_pid == process)
-            break;
-        nanosleep(&moment, NULL);
-    }
-    kill(process, SIGINT);
-    return program_wait(process);
-}
-
 static void an_interrupted_run_resumes_to_the_same_bytes(void **state)
 {
     (void)state;
     assert_int_equal(program_run(LONG_RUN), 0);
     char *digest = strdup(value_of("sha256"));
 
-    assert_int_equal(interrupt_once_written(LONG_RUN_KEPT "--output resumed", "run.ckpt"), 1);
+    assert_int_equal(program_interrupt(LONG_RUN_KEPT "--output resumed", "run.ckpt"), 1);
     assert_out("");
     assert_err_has("digitd train: interrupted in epoch ");
     assert_err_has(" of 60 and kept in run.ckpt; the same command with --resume goes on\n");
@@ -191,11 +169,10 @@ static void an_interrupted_run_resumes_to_the_same_bytes(void **state)
 static void an_interruption_within_the_first_epoch_is_kept_too(void **state)
 {
     (void)state;
-    assert_int_equal(
-        interrupt_once_written("train --data-dir data --dataset bars --preset large --batch-size 4 "
-                               "--checkpoint run.ckpt",
-                               ".err"),
-        1);
+    assert_int_equal(program_interrupt("train --data-dir data --dataset bars --preset large --batch-size 4 "
+                                       "--checkpoint run.ckpt",
+                                       ".err"),
+                     1);
     assert_err_has("digitd train: interrupted in epoch 1 of 10 and kept in run.ckpt");
     assert_true(program_file_exists("run.ckpt"));
 }
@@ -203,7 +180,7 @@ static void an_interruption_within_the_first_epoch_is_kept_too(void **state)
 static void an_earlier_run_is_neither_overwritten_nor_mixed_with_another(void **state)
 {
     (void)state;
-    assert_int_equal(interrupt_once_written(LONG_RUN_KEPT, "run.ckpt"), 1);
+    assert_int_equal(program_interrupt(LONG_RUN_KEPT, "run.ckpt"), 1);
     assert_int_equal(program_run(LONG_RUN_KEPT), 1);
     assert_err_has("run.ckpt holds an earlier run: give --resume");
     assert_int_equal(program_run(LONG_RUN_KEPT "--resume --seed 3"), 1);

@@ -108,6 +108,12 @@ static void epochs_that_will_not_come_are_not_waited_for(void **state)
     assert_near(meter_eta(&meter, now + 0.2), 0.2, 0.02);
 }
 
+static void a_run_is_foretold_from_its_rate(void **state)
+{
+    (void)state;
+    assert_near(meter_forecast(&plan, 1000), 40 + (4 * 1 + 1) / 3.0, 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +123,7 @@ int main(void)
         cmocka_unit_test(a_pause_between_pieces_counts_down),
         cmocka_unit_test(a_continued_run_counts_only_what_is_left),
         cmocka_unit_test(epochs_that_will_not_come_are_not_waited_for),
+        cmocka_unit_test(a_run_is_foretold_from_its_rate),
     };
     return cmocka_run_group_tests_name("meter", tests, NULL, NULL);
 }
