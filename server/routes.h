@@ -18,7 +18,7 @@ enum lane {
 
 struct route {
     enum http_method method;
-    const char *pattern; /* {name} takes a segment up to its ending, as in {index}.png; a last * takes the rest */
+    const char *pattern; /* {name} takes a segment up to its ending: {index}.png; a last * takes the rest */
     handler *handle;
     enum lane lane;
     size_t body_max;                          /* bytes; 0: the route takes no body */
