@@ -17,7 +17,7 @@ struct conv_context {
 
 /* A max-pool on the way; NULL stands for none. */
 struct conv_pool {
-    uint8_t *place; /* of each maximum in its window; NULL where no backward pass follows */
+    int32_t *place; /* of each maximum in its window; NULL where no backward pass follows */
 };
 
 struct conv_algorithm {

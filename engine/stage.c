@@ -45,7 +45,7 @@ static struct conv_context conv_context_of(const struct stage_context *context, 
 /* ---- Convolution, with or without a pool ---- */
 
 static void conv_forward(const struct stage_context *context, const struct stage *stage, size_t images,
-                         const float *x, float *y, uint8_t *place)
+                         const float *x, float *y, int32_t *place)
 {
     struct conv_context conv = conv_context_of(context, stage, images);
     const float *bias = context->parameters + stage->biases;
@@ -63,7 +63,7 @@ static void conv_forward(const struct stage_context *context, const struct stage
 
 /* Activations are monotonous: the derivative at a maximum is that at the pooled value. */
 static void conv_backward(const struct stage_context *context, const struct stage *stage, size_t images,
-                          const float *x, const float *y, const uint8_t *place, bool accumulate,
+                          const float *x, const float *y, const int32_t *place, bool accumulate,
                           float *gradients, float *dy, float *dx)
 {
     struct conv_context conv = conv_context_of(context, stage, images);
@@ -73,7 +73,7 @@ static void conv_backward(const struct stage_context *context, const struct stag
     if (!accumulate)
         memset(dbias, 0, stage->out_pitch * sizeof *dbias);
     kernels->sum_rows(dy, images * stage->out_size / stage->out_pitch, stage->out_pitch, dbias);
-    const struct conv_pool pool = {.place = (uint8_t *)(uintptr_t)place};
+    const struct conv_pool pool = {.place = (int32_t *)(uintptr_t)place};
     const float *full = dy;
     if (pools_apart(stage)) {
         size_t size = conv_output_size(&stage->conv);
@@ -90,7 +90,7 @@ static void conv_backward(const struct stage_context *context, const struct stag
 /* ---- Pool alone ---- */
 
 static void pool_forward(const struct stage_context *context, const struct stage *stage, size_t images,
-                         const float *x, float *y, uint8_t *place)
+                         const float *x, float *y, int32_t *place)
 {
     for (size_t i = 0; i < images; i++)
         context->kernels->max_pool(stage->input.height, stage->input.width, stage->in_pitch, stage->pool_size,
@@ -99,7 +99,7 @@ static void pool_forward(const struct stage_context *context, const struct stage
 }
 
 static void pool_backward(const struct stage_context *context, const struct stage *stage, size_t images,
-                          const uint8_t *place, const float *dy, float *dx)
+                          const int32_t *place, const float *dy, float *dx)
 {
     for (size_t i = 0; i < images; i++)
         context->kernels->max_pool_gradient(stage->input.height, stage->input.width, stage->in_pitch,
@@ -161,7 +161,7 @@ static void dropout(const struct stage_context *context, const struct stage *sta
 /* ---- Any stage ---- */
 
 void stage_forward(const struct stage_context *context, const struct stage *stage, size_t images,
-                   const float *x, float *y, uint8_t *place)
+                   const float *x, float *y, int32_t *place)
 {
     switch (stage->kind) {
     case LAYER_CONV2D:
@@ -174,7 +174,7 @@ void stage_forward(const struct stage_context *context, const struct stage *stag
         flatten_forward(stage, images, x, y);
         break;
     case LAYER_DROPOUT:
-        if (place)
+        if (context->training)
             dropout(context, stage, images, x, y);
         else
             memcpy(y, x, images * stage->in_size * sizeof *y);
@@ -185,7 +185,7 @@ void stage_forward(const struct stage_context *context, const struct stage *stag
 }
 
 void stage_backward(const struct stage_context *context, const struct stage *stage, size_t images,
-                    const float *x, const float *y, const uint8_t *place, bool accumulate, float *gradients,
+                    const float *x, const float *y, const int32_t *place, bool accumulate, float *gradients,
                     float *dy, float *dx)
 {
     switch (stage->kind) {

@@ -11,6 +11,8 @@ struct stage_context {
     const float *parameters, *prepared;
     float *workspace; /* stage_workspace floats */
 
+    bool training; /* dropout drops */
+
     /* For dropout: the run's seed, the epoch, and the number of the first image within the epoch. */
     uint64_t seed;
     unsigned epoch;
@@ -20,15 +22,15 @@ struct stage_context {
 /* Floats that any trunk stage needs for `images` images. */
 size_t stage_workspace(const struct network *network, size_t images);
 
-/* x [images][in_size] -> y [images][out_size]. `place` [images][out_size] takes the places of a pool's maxima, or is
- * NULL, and then dropout does nothing: that is inference. */
+/* x [images][in_size] -> y [images][out_size]. `place` [images][out_size] takes the places of a pool's maxima; NULL where
+ * there is no pool, or no backward pass follows. */
 void stage_forward(const struct stage_context *context, const struct stage *stage, size_t images,
-                   const float *x, float *y, uint8_t *place);
+                   const float *x, float *y, int32_t *place);
 
 /* dy [images][out_size], which is overwritten, -> dx [images][in_size], or NULL where nobody asks. Sets the gradients
  * of the stage's parameters in the slab `gradients`, or adds to them. x, y and place are those of the forward pass. */
 void stage_backward(const struct stage_context *context, const struct stage *stage, size_t images,
-                    const float *x, const float *y, const uint8_t *place, bool accumulate, float *gradients,
+                    const float *x, const float *y, const int32_t *place, bool accumulate, float *gradients,
                     float *dy, float *dx);
 
 /* One row of a dropout stage: y = x scaled and masked; the mask depends on (seed, epoch, image) alone. In place is

@@ -26,7 +26,7 @@ struct train_step {
     float *inputs;                     /* [batch][input_size] */
     uint8_t *labels;                   /* [batch] */
     float *outputs[MODEL_MAX_LAYERS];  /* [batch][out_size] of each stage */
-    uint8_t *places[MODEL_MAX_LAYERS]; /* the same shape, trunk only */
+    int32_t *places[MODEL_MAX_LAYERS]; /* the same shape, where there is a pool */
     float *upstream[MODEL_MAX_LAYERS]; /* gradients of the outputs: last stage of the trunk, and the head */
     float *gradients;                  /* [parameters] */
     float *partial;                    /* [shards][trunk_parameters] */
@@ -99,8 +99,8 @@ static void allocate(struct train_step *step, int threads, struct allocation *al
     for (size_t i = 0; i < network->count; i++) {
         size_t size = network->stages[i].out_size;
         step->outputs[i] = buffer(allocation, batch, size * sizeof(float));
-        if (i < network->trunk)
-            step->places[i] = buffer(allocation, batch, size);
+        if (i < network->trunk && network->stages[i].pool_size > 0)
+            step->places[i] = buffer(allocation, batch, size * sizeof(int32_t));
         if (i + 1 >= network->trunk)
             step->upstream[i] = buffer(allocation, batch, size * sizeof(float));
     }
@@ -212,6 +212,7 @@ static struct stage_context stage_context_of(const struct step_run *run, size_t 
                                   .parameters = run->state->weights,
                                   .prepared = run->state->prepared,
                                   .workspace = step->workspaces + (size_t)member * step->workspace,
+                                  .training = true,
                                   .seed = run->batch->seed,
                                   .epoch = run->batch->epoch,
                                   .first_image = run->batch->first + first};
@@ -222,6 +223,12 @@ static float *stage_input(const struct train_step *step, size_t index, size_t fi
 {
     return index == 0 ? step->inputs + first * step->network->input_size
                       : step->outputs[index - 1] + first * step->network->stages[index].in_size;
+}
+
+static int32_t *places_of(const struct step_run *run, size_t index, size_t first)
+{
+    int32_t *places = run->step->places[index];
+    return places ? places + first * run->step->network->stages[index].out_size : NULL;
 }
 
 static void load_image(const struct step_run *run, size_t index, float *ret_input)
@@ -260,7 +267,7 @@ static void forward_task(void *context, size_t task, int member)
         for (size_t i = 0; i < network->trunk; i++) {
             size_t offset = micro.first * network->stages[i].out_size;
             stage_forward(&stages, &network->stages[i], micro.count, stage_input(step, i, micro.first),
-                          step->outputs[i] + offset, step->places[i] + offset);
+                          step->outputs[i] + offset, places_of(run, i, micro.first));
         }
     }
 }
@@ -281,7 +288,8 @@ static void micro_batch_backward(const struct step_run *run, struct span micro, 
         size_t offset = micro.first * stage->out_size;
         float *dx = i == 0 ? NULL : scratch + i % 2 * step->scratch;
         stage_backward(&stages, stage, micro.count, stage_input(step, i, micro.first),
-                       step->outputs[i] + offset, step->places[i] + offset, accumulate, gradients, dy, dx);
+                       step->outputs[i] + offset, places_of(run, i, micro.first), accumulate, gradients, dy,
+                       dx);
         dy = dx;
     }
 }

@@ -5,7 +5,7 @@
 
 /* ---- Max-pooling ---- */
 
-INLINE void pool_window(size_t pitch, size_t row_stride, int pool, const float *x, float *y, uint8_t *place)
+INLINE void pool_window(size_t pitch, size_t row_stride, int pool, const float *x, float *y, int32_t *place)
 {
     for (size_t c = 0; c < pitch; c += LANES) {
         vec best = vec_load(x + c);
@@ -20,11 +20,11 @@ INLINE void pool_window(size_t pitch, size_t row_stride, int pool, const float *
         }
         vec_store(y + c, best);
         if (place)
-            store_bytes(place + c, where);
+            store_lanes(place + c, where);
     }
 }
 
-void KERNEL(max_pool)(int height, int width, size_t pitch, int pool, const float *x, float *y, uint8_t *place)
+void KERNEL(max_pool)(int height, int width, size_t pitch, int pool, const float *x, float *y, int32_t *place)
 {
     size_t row_stride = (size_t)width * pitch;
     for (int row = 0; row < height / pool; row++) {
@@ -39,11 +39,11 @@ void KERNEL(max_pool)(int height, int width, size_t pitch, int pool, const float
     }
 }
 
-INLINE void unpool_window(size_t pitch, size_t row_stride, int pool, const float *dy, const uint8_t *place,
+INLINE void unpool_window(size_t pitch, size_t row_stride, int pool, const float *dy, const int32_t *place,
                           float *dx)
 {
     for (size_t c = 0; c < pitch; c += LANES) {
-        ivec where = load_bytes(place + c);
+        ivec where = load_lanes(place + c);
         ivec gradient = (ivec)vec_load(dy + c);
         for (int i = 0; i < pool; i++)
             for (int j = 0; j < pool; j++)
@@ -53,7 +53,7 @@ INLINE void unpool_window(size_t pitch, size_t row_stride, int pool, const float
 }
 
 void KERNEL(max_pool_gradient)(int height, int width, size_t pitch, int pool, const float *dy,
-                               const uint8_t *place, float *dx)
+                               const int32_t *place, float *dx)
 {
     size_t row_stride = (size_t)width * pitch;
     int out_height = height / pool, out_width = width / pool;

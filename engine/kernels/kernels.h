@@ -75,7 +75,7 @@ struct kernels {
      * in its window. */
     void (*winograd_output_pooled)(const struct winograd_shape *shape, struct tile_range range,
                                    const float *m, const float *bias, enum activation activation, float *y,
-                                   uint8_t *place);
+                                   int32_t *place);
 
     /* dy [images][oh][ow][out_pitch] -> dm [36][range.count][out_pitch]: A dy A^T. */
     void (*winograd_output_gradient)(const struct winograd_shape *shape, struct tile_range range,
@@ -83,7 +83,7 @@ struct kernels {
 
     /* The same from the gradient behind the max-pool: dy and place [images][oh/2][ow/2][out_pitch]. */
     void (*winograd_pooled_gradient)(const struct winograd_shape *shape, struct tile_range range,
-                                     const float *dy, const uint8_t *place, float *dm);
+                                     const float *dy, const int32_t *place, float *dm);
 
     /* dv [36][range.count][in_pitch]: B dv B^T is added to dx [images][h][w][in_pitch], tiles overlap. */
     void (*winograd_input_gradient)(const struct winograd_shape *shape, struct tile_range range,
@@ -106,11 +106,11 @@ struct kernels {
     void (*direct_backward)(const struct conv_shape *shape, const float *x, const float *dy, float *dkernel);
 
     /* x [h][w][pitch] -> y [h/p][w/p][pitch] and the place 0..p*p-1 of each maximum, the first of equals. */
-    void (*max_pool)(int height, int width, size_t pitch, int pool, const float *x, float *y, uint8_t *place);
+    void (*max_pool)(int height, int width, size_t pitch, int pool, const float *x, float *y, int32_t *place);
 
     /* dy [h/p][w/p][pitch] -> dx [h][w][pitch], all of it written. */
     void (*max_pool_gradient)(int height, int width, size_t pitch, int pool, const float *dy,
-                              const uint8_t *place, float *dx);
+                              const int32_t *place, float *dx);
 
     /* x[count] = activation(x[count] + bias[count]), for one row; count is a multiple of 16. */
     void (*add_bias_activate)(enum activation activation, const float *bias, size_t count, float *x);

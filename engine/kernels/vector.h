@@ -21,7 +21,6 @@
 
 typedef float vec __attribute__((vector_size(LANES * 4)));
 typedef int32_t ivec __attribute__((vector_size(LANES * 4)));
-typedef uint8_t bvec __attribute__((vector_size(LANES)));
 
 INLINE vec vec_load(const float *from)
 {
@@ -35,18 +34,16 @@ INLINE void vec_store(float *to, vec v)
     memcpy(to, &v, sizeof v);
 }
 
-/* Lanes as bytes; their values are 0..255. */
-INLINE ivec load_bytes(const uint8_t *from)
+INLINE ivec load_lanes(const int32_t *from)
 {
-    bvec bytes;
-    memcpy(&bytes, from, sizeof bytes);
-    return __builtin_convertvector(bytes, ivec);
+    ivec v;
+    memcpy(&v, from, sizeof v);
+    return v;
 }
 
-INLINE void store_bytes(uint8_t *to, ivec v)
+INLINE void store_lanes(int32_t *to, ivec v)
 {
-    bvec bytes = __builtin_convertvector(v, bvec);
-    memcpy(to, &bytes, sizeof bytes);
+    memcpy(to, &v, sizeof v);
 }
 
 INLINE vec vec_all(float value)

@@ -241,7 +241,7 @@ INLINE void store_values(enum activation activation, vec y[4][4], vec bias, int 
 /* The largest of each 2x2 window, and which it was; NaN wins, so that it is seen. Activations are monotonous, so that
  * one is enough for a window. */
 INLINE void store_pooled(enum activation activation, vec y[4][4], vec bias, int rows, int columns, float *to,
-                         uint8_t *place, const struct target *target)
+                         int32_t *place, const struct target *target)
 {
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++) {
@@ -256,13 +256,13 @@ INLINE void store_pooled(enum activation activation, vec y[4][4], vec bias, int 
             size_t at = (size_t)i * target->row_stride + (size_t)j * target->pitch;
             vec_store(to + at, activate(activation, best + bias));
             if (place)
-                store_bytes(place + at, where);
+                store_lanes(place + at, where);
         }
 }
 
 INLINE void output_tiles(int out_tile, int pool, enum activation activation,
                          const struct winograd_shape *shape, struct tile_range range, const float *m,
-                         const float *bias, float *y, uint8_t *place)
+                         const float *bias, float *y, int32_t *place)
 {
     struct target target = target_of(shape, out_tile, pool);
     size_t pitch = target.pitch, point_stride = winograd_stride(range.count, pitch);
@@ -286,7 +286,7 @@ INLINE void output_tiles(int out_tile, int pool, enum activation activation,
 
 INLINE void output_tiles_of(int out_tile, int pool, const struct winograd_shape *shape,
                             struct tile_range range, const float *m, const float *bias,
-                            enum activation activation, float *y, uint8_t *place)
+                            enum activation activation, float *y, int32_t *place)
 {
     switch (activation) {
     case ACTIVATION_RELU:
@@ -316,7 +316,7 @@ void KERNEL(winograd_output)(const struct winograd_shape *shape, struct tile_ran
 
 void KERNEL(winograd_output_pooled)(const struct winograd_shape *shape, struct tile_range range,
                                     const float *m, const float *bias, enum activation activation, float *y,
-                                    uint8_t *place)
+                                    int32_t *place)
 {
     if (shape->out_tile == 4)
         output_tiles_of(4, 2, shape, range, m, bias, activation, y, place);
@@ -353,7 +353,7 @@ INLINE void load_gradients(int out_tile, const float *from, int rows, int column
 }
 
 /* Each pooled gradient goes to where the maximum was; the other three of its window are zero. */
-INLINE void load_pooled_gradients(int out_tile, const float *from, const uint8_t *place, int rows,
+INLINE void load_pooled_gradients(int out_tile, const float *from, const int32_t *place, int rows,
                                   int columns, const struct target *target, vec dy[4][4])
 {
     for (int i = 0; i < out_tile / 2; i++)
@@ -361,14 +361,14 @@ INLINE void load_pooled_gradients(int out_tile, const float *from, const uint8_t
             size_t at = (size_t)i * target->row_stride + (size_t)j * target->pitch;
             bool exists = i < rows && j < columns;
             ivec gradient = exists ? (ivec)vec_load(from + at) : (ivec){0};
-            ivec where = exists ? load_bytes(place + at) : (ivec){0};
+            ivec where = exists ? load_lanes(place + at) : (ivec){0};
             for (int p = 0; p < 4; p++)
                 dy[2 * i + p / 2][2 * j + p % 2] = (vec)(gradient & (where == p));
         }
 }
 
 INLINE void output_gradient_tiles(int out_tile, int pool, const struct winograd_shape *shape,
-                                  struct tile_range range, const float *dy, const uint8_t *place, float *dm)
+                                  struct tile_range range, const float *dy, const int32_t *place, float *dm)
 {
     struct target target = target_of(shape, out_tile, pool);
     size_t pitch = target.pitch, point_stride = winograd_stride(range.count, pitch);
@@ -400,7 +400,7 @@ void KERNEL(winograd_output_gradient)(const struct winograd_shape *shape, struct
 }
 
 void KERNEL(winograd_pooled_gradient)(const struct winograd_shape *shape, struct tile_range range,
-                                      const float *dy, const uint8_t *place, float *dm)
+                                      const float *dy, const int32_t *place, float *dm)
 {
     if (shape->out_tile == 4)
         output_gradient_tiles(4, 2, shape, range, dy, place, dm);

@@ -78,7 +78,7 @@ static void check_pool(const struct kernels *kernels, int height, int width, int
     enum { PITCH = 32 };
     size_t in = (size_t)(height * width) * PITCH, out = (size_t)((height / pool) * (width / pool)) * PITCH;
     float *x = random_floats(4, in, 1.0f), *y = aligned_new(out, sizeof *y), *dx = random_floats(5, in, 1.0f);
-    uint8_t *place = aligned_new(out, 1);
+    int32_t *place = aligned_new(out, sizeof *place);
     kernels->max_pool(height, width, PITCH, pool, x, y, place);
     double *expected = calloc(out, sizeof *expected), *gradient = calloc(in, sizeof *gradient);
     for (size_t o = 0; o < out; o++) {
