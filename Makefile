@@ -195,6 +195,12 @@ bench: ## training speed beside PyTorch's, in turns
 	@$(SUBMAKE) -j$(JOBS) data benches
 	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE tests/bench/run $(BUILD) data/datasets
 
+screenshots: ## make README's pictures from the real page, with a network trained for them
+	@$(MAKE) --no-print-directory prepare-tests
+	@$(MAKE) --no-print-directory -j$(JOBS) build data
+	@mkdir -p docs
+	@DIGITD_BINARY=$(BUILD)/digitd node tests/browser/screenshot.js docs/draw.png
+
 format: $(PACKAGES)lint ## lay out the C source
 	clang-format -i $(C_FILES)
 
@@ -246,6 +252,6 @@ lint-compose:
 	$(call show,docker-compose,config)docker-compose config --quiet
 
 .PHONY: lint benches lint-gcc lint-clang $(LINTS)
-.PHONY: build tests data prepare prepare-tests help run deps install uninstall clean test check asan tsan bench format
+.PHONY: build tests data prepare prepare-tests help run deps install uninstall clean test check asan tsan bench screenshots format
 .SECONDARY:
 .DELETE_ON_ERROR:
