@@ -215,6 +215,16 @@ static void presets_are_the_same(void **state)
     assert_same_strings("model_spec", "presets", described, known, NAMES_MAX);
 }
 
+static void recipes_are_the_same(void **state)
+{
+    (void)state;
+    const char *known[NAMES_MAX] = {0};
+    for (size_t i = 0; i < NAMES_MAX && recipe_name(i); i++)
+        known[i] = recipe_name(i);
+    json_t *described = json_object_get(schema("recipe_name"), "enum");
+    assert_same_strings("recipe_name", "recipes", described, known, NAMES_MAX);
+}
+
 static void problem_types_are_the_same(void **state)
 {
     (void)state;
@@ -263,6 +273,7 @@ int main(void)
         cmocka_unit_test(path_parameters_are_the_same),
         cmocka_unit_test(bodies_have_the_same_media_types),
         cmocka_unit_test(presets_are_the_same),
+        cmocka_unit_test(recipes_are_the_same),
         cmocka_unit_test(problem_types_are_the_same),
         cmocka_unit_test(training_has_the_same_fields_and_defaults),
     };

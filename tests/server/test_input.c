@@ -238,6 +238,27 @@ static void integers_in_text_are_digits_only(void **state)
     assert_int_equal(value, 7);
 }
 
+static void text_is_a_number_if_all_of_it_is(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", "-", " 1", "1 ", "1x", "ten", "nan", "inf", "1e999"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        json_t *json = input_number_or_text(texts[i]);
+        assert_string_equal(json_string_value(json), texts[i]);
+        json_decref(json);
+    }
+    static const char *const numbers[] = {"0", "-2.5", "1e-3", "9007199254740991"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        json_t *json = input_number_or_text(numbers[i]);
+        assert_true(json_is_number(json));
+        assert_true(json_number_value(json) == strtod(numbers[i], NULL));
+        json_decref(json);
+    }
+    json_t *json = input_number_or_text("\xff");
+    assert_true(json_is_null(json));
+    json_decref(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +275,7 @@ int main(void)
         cmocka_unit_test(unknown_fields_are_faults_with_escaped_names),
         cmocka_unit_test(long_field_name_is_cut_and_harmless),
         cmocka_unit_test(integers_in_text_are_digits_only),
+        cmocka_unit_test(text_is_a_number_if_all_of_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
