@@ -1,12 +1,12 @@
 #include "server/serve.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 
 #include "server/app.h"
@@ -233,24 +233,36 @@ static void service_free(struct service *service)
 
 /* ---- Run --------------------------------------------------------------------------------------------------------- */
 
-/* The main thread waits for these; blocked before any other thread exists, so that none else gets them. */
-static sigset_t end_signals(void)
+/* An eventfd, readable when the service shall end. Blocking the signals and waiting for them would not do: OpenBLAS
+ * starts threads before main, and one of them may get a signal. */
+static int end_event = -1;
+
+static void note_signal(int signal)
 {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    return signals;
+    (void)signal;
+    int saved = errno;
+    eventfd_write(end_event, 1);
+    errno = saved;
+}
+
+/* From here on SIGTERM and SIGINT end the service in order; the second one ends the program at once. */
+static enum status catch_signals(struct error *err)
+{
+    const struct sigaction once = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART},
+                           ignore = {.sa_handler = SIG_IGN};
+    end_event = eventfd(0, EFD_CLOEXEC);
+    if (end_event < 0 || sigaction(SIGTERM, &once, NULL) != 0 || sigaction(SIGINT, &once, NULL) != 0 ||
+        sigaction(SIGPIPE, &ignore, NULL) != 0)
+        return error_set_errno(err, "cannot prepare for signals");
+    return OK;
 }
 
 static void wait_for_end(const struct settings *settings, struct service *service)
 {
-    const sigset_t signals = end_signals();
-    int signal;
-    sigwait(&signals, &signal);
-    log_info("%s: finishing the requests under way", strsignal(signal));
-    /* A second signal ends the program at once. */
-    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+    eventfd_t count;
+    while (eventfd_read(end_event, &count) != 0 && errno == EINTR)
+        ;
+    log_info("told to end: finishing the requests under way");
     size_t left = http_server_drain(service->http, settings->drain_timeout);
     if (left)
         log_warning("%zu requests were cut off", left);
@@ -264,15 +276,13 @@ int serve_main(int argc, char **argv)
         return exit_code;
     log_set_level(settings.log_level);
     raise_descriptor_limit(&settings);
-    const sigset_t signals = end_signals();
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-
     struct service service = {.app = {.store_dir = settings.store,
                                       .data_dir = settings.data_dir,
                                       .static_dir = settings.static_dir}};
     struct error err;
-    enum status status = services_start(&settings, &service, &err);
+    enum status status = catch_signals(&err);
+    if (status == OK)
+        status = services_start(&settings, &service, &err);
     if (status == OK)
         status = http_start(&settings, &service, &err);
     if (status == OK) {
