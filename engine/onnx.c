@@ -62,8 +62,7 @@ struct initializer {
     int64_t sizes[4];
 };
 
-struct export
-{
+struct exporter {
     const struct model *source;
     float *kernels; /* room for those of convolutions in ONNX's order, as far as it is not used */
     size_t node_count, tensor_count;
@@ -92,10 +91,10 @@ static struct dimensions row_of(struct shape shape)
     return (struct dimensions){1, {shape.channels}};
 }
 
-static struct value *add_value(struct export *export, const char *name, struct dimensions dimensions)
+static struct value *add_value(struct exporter *exporter, const char *name, struct dimensions dimensions)
 {
-    size_t index = export->node_count;
-    struct value *value = &export->values[index];
+    size_t index = exporter->node_count;
+    struct value *value = &exporter->values[index];
     snprintf(value->name, sizeof value->name, "%s", name);
     for (size_t i = 0; i <= dimensions.rank; i++) {
         Onnx__TensorShapeProto__Dimension *size = value->size_list[i] = &value->sizes[i];
@@ -121,19 +120,19 @@ static struct value *add_value(struct export *export, const char *name, struct d
     onnx__value_info_proto__init(&value->info);
     value->info.name = value->name;
     value->info.type = &value->type;
-    export->value_list[index] = &value->info;
+    exporter->value_list[index] = &value->info;
     return value;
 }
 
 /* A node that takes what the one before it gives; it and its output are called layer or layer/part. */
-static struct node *add_node(struct export *export, char *operator, const char * layer, const char *part,
+static struct node *add_node(struct exporter *exporter, char *operator, const char * layer, const char *part,
                              struct dimensions output)
 {
-    size_t index = export->node_count++;
-    struct node *node = &export->nodes[index];
+    size_t index = exporter->node_count++;
+    struct node *node = &exporter->nodes[index];
     snprintf(node->name, sizeof node->name, "%s%s%s", layer, part ? "/" : "", part ? part : "");
-    node->inputs[0] = export->values[index].name;
-    node->outputs[0] = add_value(export, node->name, output)->name;
+    node->inputs[0] = exporter->values[index].name;
+    node->outputs[0] = add_value(exporter, node->name, output)->name;
     onnx__node_proto__init(&node->proto);
     node->proto.op_type = operator;
     node->proto.name = node->name;
@@ -141,7 +140,7 @@ static struct node *add_node(struct export *export, char *operator, const char *
     node->proto.input = node->inputs;
     node->proto.output = node->outputs;
     node->proto.attribute = node->attribute_list;
-    export->node_list[index] = &node->proto;
+    exporter->node_list[index] = &node->proto;
     return node;
 }
 
@@ -174,20 +173,20 @@ static void turn_kernel(const struct tensor *tensor, const float *kernel, float 
 }
 
 /* Gives the node the model's next tensor for its next input. */
-static void add_tensor(struct export *export, struct node *node)
+static void add_tensor(struct exporter *exporter, struct node *node)
 {
     static const size_t onnx_order[] = {3, 2, 0, 1};
-    size_t index = export->tensor_count++;
-    struct initializer *initializer = &export->tensors[index];
+    size_t index = exporter->tensor_count++;
+    struct initializer *initializer = &exporter->tensors[index];
     struct tensor *tensor = &initializer->tensor;
-    network_tensor(&export->source->network, index, tensor);
-    float *data = export->source->parameters + tensor->offset;
+    network_tensor(&exporter->source->network, index, tensor);
+    float *data = exporter->source->parameters + tensor->offset;
     for (size_t i = 0; i < tensor->rank; i++)
         initializer->sizes[i] = (int64_t)tensor->dimensions[tensor->rank == 4 ? onnx_order[i] : i];
     if (tensor->rank == 4) {
-        turn_kernel(tensor, data, export->kernels);
-        data = export->kernels;
-        export->kernels += tensor->count;
+        turn_kernel(tensor, data, exporter->kernels);
+        data = exporter->kernels;
+        exporter->kernels += tensor->count;
     }
     onnx__tensor_proto__init(&initializer->proto);
     initializer->proto.name = tensor->name;
@@ -197,131 +196,134 @@ static void add_tensor(struct export *export, struct node *node)
     initializer->proto.data_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
     initializer->proto.has_raw_data = true; /* little-endian, as in memory */
     initializer->proto.raw_data = (ProtobufCBinaryData){tensor->count * sizeof *data, (uint8_t *)data};
-    export->tensor_list[index] = &initializer->proto;
+    exporter->tensor_list[index] = &initializer->proto;
     node->inputs[node->proto.n_input++] = tensor->name;
 }
 
 /* ---- Layers -------------------------------------------------------------------------------------- */
 
-static void add_activation(struct export *export, enum activation activation, const struct layer_info *info,
-                           struct dimensions output)
+static void add_activation(struct exporter *exporter, enum activation activation,
+                           const struct layer_info *info, struct dimensions output)
 {
     static char *const operators[] = {
         [ACTIVATION_LINEAR] = NULL, [ACTIVATION_RELU] = "Relu",       [ACTIVATION_SIGMOID] = "Sigmoid",
         [ACTIVATION_TANH] = "Tanh", [ACTIVATION_SOFTMAX] = "Softmax",
     };
     if (operators[activation])
-        add_node(export, operators[activation], info->name, activation_name(activation), output);
+        add_node(exporter, operators[activation], info->name, activation_name(activation), output);
 }
 
-static void add_conv2d(struct export *export, const struct layer_spec *layer, const struct layer_info *info)
+static void add_conv2d(struct exporter *exporter, const struct layer_spec *layer,
+                       const struct layer_info *info)
 {
     int64_t side = layer->kernel_size;
     int64_t pad = layer->padding == PADDING_SAME ? side - 1 : 0;
     int64_t before = pad / 2, after = pad - before; /* Keras: an even kernel reaches further down and right */
     struct dimensions output = image_of(info->output);
-    struct node *node = add_node(export, "Conv", info->name, NULL, output);
+    struct node *node = add_node(exporter, "Conv", info->name, NULL, output);
     add_numbers(node, "kernel_shape", 2, (int64_t[]){side, side});
     add_numbers(node, "pads", 4, (int64_t[]){before, before, after, after});
-    add_tensor(export, node);
-    add_tensor(export, node);
-    add_activation(export, layer->activation, info, output);
+    add_tensor(exporter, node);
+    add_tensor(exporter, node);
+    add_activation(exporter, layer->activation, info, output);
 }
 
-static void add_max_pool2d(struct export *export, const struct layer_spec *layer,
+static void add_max_pool2d(struct exporter *exporter, const struct layer_spec *layer,
                            const struct layer_info *info)
 {
     int64_t side = layer->pool_size;
-    struct node *node = add_node(export, "MaxPool", info->name, NULL, image_of(info->output));
+    struct node *node = add_node(exporter, "MaxPool", info->name, NULL, image_of(info->output));
     add_numbers(node, "kernel_shape", 2, (int64_t[]){side, side});
     add_numbers(node, "strides", 2, (int64_t[]){side, side});
 }
 
-static void add_flatten(struct export *export, const struct layer_spec *layer, const struct layer_info *info)
+static void add_flatten(struct exporter *exporter, const struct layer_spec *layer,
+                        const struct layer_info *info)
 {
     (void)layer;
     struct shape image = info->input;
     struct dimensions turned = {3, {image.height, image.width, image.channels}};
-    struct node *node = add_node(export, "Transpose", info->name, "transpose", turned);
+    struct node *node = add_node(exporter, "Transpose", info->name, "transpose", turned);
     add_numbers(node, "perm", 4, (int64_t[]){0, 2, 3, 1});
-    add_node(export, "Flatten", info->name, NULL, row_of(info->output));
+    add_node(exporter, "Flatten", info->name, NULL, row_of(info->output));
 }
 
-static void add_dense(struct export *export, const struct layer_spec *layer, const struct layer_info *info)
+static void add_dense(struct exporter *exporter, const struct layer_spec *layer,
+                      const struct layer_info *info)
 {
     struct dimensions output = row_of(info->output);
-    struct node *node = add_node(export, "Gemm", info->name, NULL, output);
-    add_tensor(export, node);
-    add_tensor(export, node);
-    add_activation(export, layer->activation, info, output);
+    struct node *node = add_node(exporter, "Gemm", info->name, NULL, output);
+    add_tensor(exporter, node);
+    add_tensor(exporter, node);
+    add_activation(exporter, layer->activation, info, output);
 }
 
-static void (*const add_layer[])(struct export *, const struct layer_spec *, const struct layer_info *) = {
+static void (*const add_layer[])(struct exporter *, const struct layer_spec *, const struct layer_info *) = {
     [LAYER_CONV2D] = add_conv2d, [LAYER_MAX_POOL2D] = add_max_pool2d, [LAYER_FLATTEN] = add_flatten,
     [LAYER_DROPOUT] = NULL,      [LAYER_DENSE] = add_dense,
 };
 
 /* ---- The whole ----------------------------------------------------------------------------------- */
 
-static void add_property(struct export *export, char *key, char *text)
+static void add_property(struct exporter *exporter, char *key, char *text)
 {
-    size_t index = export->model.n_metadata_props++;
-    Onnx__StringStringEntryProto *property = export->property_list[index] = &export->properties[index];
+    size_t index = exporter->model.n_metadata_props++;
+    Onnx__StringStringEntryProto *property = exporter->property_list[index] = &exporter->properties[index];
     onnx__string_string_entry_proto__init(property);
     property->key = key;
     property->value = text;
 }
 
-static void build_graph(struct export *export)
+static void build_graph(struct exporter *exporter)
 {
-    const struct model_plan *plan = &export->source->network.plan;
-    Onnx__GraphProto *graph = &export->graph;
-    struct value *image = add_value(export, "image", image_of(plan->layers[0].input));
+    const struct model_plan *plan = &exporter->source->network.plan;
+    Onnx__GraphProto *graph = &exporter->graph;
+    struct value *image = add_value(exporter, "image", image_of(plan->layers[0].input));
     image->info.doc_string = "Grey levels 0 to 1 (byte / 255), ink high, rows from the top.";
     for (size_t i = 0; i < plan->spec.count; i++) {
         const struct layer_spec *layer = &plan->spec.layers[i];
         if (add_layer[layer->kind])
-            add_layer[layer->kind](export, layer, &plan->layers[i]);
+            add_layer[layer->kind](exporter, layer, &plan->layers[i]);
     }
-    struct value *probabilities = &export->values[export->node_count];
+    struct value *probabilities = &exporter->values[exporter->node_count];
     snprintf(probabilities->name, sizeof probabilities->name, "probabilities");
     probabilities->info.doc_string = "Of the classes 0 to 9.";
 
     onnx__graph_proto__init(graph);
     graph->name = "digitd";
-    graph->n_node = export->node_count;
-    graph->node = export->node_list;
-    graph->n_initializer = export->tensor_count;
-    graph->initializer = export->tensor_list;
+    graph->n_node = exporter->node_count;
+    graph->node = exporter->node_list;
+    graph->n_initializer = exporter->tensor_count;
+    graph->initializer = exporter->tensor_list;
     graph->n_input = graph->n_output = 1;
-    graph->input = export->value_list;
-    graph->output = export->value_list + export->node_count;
-    graph->n_value_info = export->node_count - 1;
-    graph->value_info = export->value_list + 1;
+    graph->input = exporter->value_list;
+    graph->output = exporter->value_list + exporter->node_count;
+    graph->n_value_info = exporter->node_count - 1;
+    graph->value_info = exporter->value_list + 1;
 }
 
-static void build_model(struct export *export, char *spec, char *weights_digest)
+static void build_model(struct exporter *exporter, char *spec, char *weights_digest)
 {
-    Onnx__ModelProto *model = &export->model;
+    Onnx__ModelProto *model = &exporter->model;
     onnx__model_proto__init(model);
-    onnx__operator_set_id_proto__init(&export->opset);
-    export->opset.domain = "";
-    export->opset.has_version = true;
-    export->opset.version = OPSET_VERSION;
-    export->opset_list[0] = &export->opset;
+    onnx__operator_set_id_proto__init(&exporter->opset);
+    exporter->opset.domain = "";
+    exporter->opset.has_version = true;
+    exporter->opset.version = OPSET_VERSION;
+    exporter->opset_list[0] = &exporter->opset;
     model->has_ir_version = true;
     model->ir_version = IR_VERSION;
     model->n_opset_import = 1;
-    model->opset_import = export->opset_list;
+    model->opset_import = exporter->opset_list;
     model->producer_name = "digitd";
     model->producer_version = DIGITD_VERSION;
     model->doc_string =
         "A convolutional network that recognises 28x28 images of ten classes, handwritten digits.";
-    model->metadata_props = export->property_list;
-    add_property(export, "spec", spec);
-    add_property(export, "weights_digest", weights_digest);
-    build_graph(export);
-    model->graph = &export->graph;
+    model->metadata_props = exporter->property_list;
+    add_property(exporter, "spec", spec);
+    add_property(exporter, "weights_digest", weights_digest);
+    build_graph(exporter);
+    model->graph = &exporter->graph;
 }
 
 static enum status pack(const Onnx__ModelProto *model, uint8_t **ret_bytes, size_t *ret_size,
@@ -346,20 +348,20 @@ enum status model_to_onnx(const struct model *model, uint8_t **ret_bytes, size_t
     model_digest(model, weights_digest);
     json_t *json = model_spec_to_json(&plan->spec);
     char *spec = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    struct export *export = calloc(1, sizeof *export);
+    struct exporter *exporter = calloc(1, sizeof *exporter);
     float *kernels = calloc(plan->parameters, sizeof *kernels);
     enum status status;
-    if (spec && export && kernels) {
-        export->source = model;
-        export->kernels = kernels;
-        build_model(export, spec, weights_digest);
-        status = pack(&export->model, ret_bytes, ret_size, err);
+    if (spec && exporter && kernels) {
+        exporter->source = model;
+        exporter->kernels = kernels;
+        build_model(exporter, spec, weights_digest);
+        status = pack(&exporter->model, ret_bytes, ret_size, err);
     } else {
         status =
             error_set(err, ERR_MEMORY, "no memory to export a model of %zu parameters", plan->parameters);
     }
     free(kernels);
-    free(export);
+    free(exporter);
     free(spec);
     json_decref(json);
     return status;
