@@ -125,7 +125,7 @@ static struct value *add_value(struct exporter *exporter, const char *name, stru
 }
 
 /* A node that takes what the one before it gives; it and its output are called layer or layer/part. */
-static struct node *add_node(struct exporter *exporter, char *operator, const char * layer, const char *part,
+static struct node *add_node(struct exporter *exporter, char *op_type, const char *layer, const char *part,
                              struct dimensions output)
 {
     size_t index = exporter->node_count++;
@@ -134,7 +134,7 @@ static struct node *add_node(struct exporter *exporter, char *operator, const ch
     node->inputs[0] = exporter->values[index].name;
     node->outputs[0] = add_value(exporter, node->name, output)->name;
     onnx__node_proto__init(&node->proto);
-    node->proto.op_type = operator;
+    node->proto.op_type = op_type;
     node->proto.name = node->name;
     node->proto.n_input = node->proto.n_output = 1;
     node->proto.input = node->inputs;

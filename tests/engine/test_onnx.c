@@ -209,7 +209,7 @@ static void layers_become_a_chain_of_nodes_and_dropout_none(void **state)
     for (size_t i = 0; i < count; i++) {
         const Onnx__NodeProto *node = graph->node[i];
         char tensor[48];
-        assert_string_equal(node->op_type, expected[i].operator);
+        assert_string_equal(node->op_type, expected[i].op_type);
         assert_string_equal(node->name, expected[i].name);
         assert_int_equal(node->n_input, expected[i].weights ? 3 : 1);
         assert_string_equal(node->input[0], before);
