@@ -19,6 +19,9 @@
 /* Probabilities are floats: more digits than they hold would be noise. */
 #define DIGITS 7
 
+/* An answer takes some 25 us to write: longer lists are written on a worker. */
+#define QUICK_ANSWERS 16
+
 /* Which model the request asks for. */
 struct choice {
     const char *name;
@@ -80,6 +83,7 @@ static json_t *number_to_json(float number)
     return isfinite(number) ? json_real((double)number) : json_null();
 }
 
+/* NULL without memory. */
 static json_t *answer_to_json(const struct call *call, size_t index)
 {
     const float *probabilities = call->probabilities + index * CLASSES;
@@ -90,6 +94,10 @@ static json_t *answer_to_json(const struct call *call, size_t index)
         if (probabilities[i] > probabilities[best])
             best = i;
     }
+    if (json_array_size(list) != CLASSES) {
+        json_decref(list);
+        return NULL;
+    }
     return json_pack("{s:i, s:o, s:o, s:{s:s, s:o}}", "digit", (int)best, "confidence",
                      number_to_json(probabilities[best]), "probabilities", list, "input", "mode",
                      drawing_mode_name(call->mode), "png", image_to_json(call->drawings.images[index]));
@@ -99,11 +107,20 @@ static json_t *list_to_json(const struct call *call)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < call->drawings.count; i++)
-        json_array_append_new(list, answer_to_json(call, i));
+        if (json_array_append_new(list, answer_to_json(call, i)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
     return json_pack("{s:o}", "predictions", list);
 }
 
-/* Runs on the request's own thread again, with the probabilities there. */
+static json_t *timing_to_json(const struct prediction *done)
+{
+    return json_pack("{s:I, s:I, s:I}", "queue_us", (json_int_t)(done->queue_ns / 1000), "compute_us",
+                     (json_int_t)(done->compute_ns / 1000), "batch_size", (json_int_t)done->batch_size);
+}
+
+/* With the probabilities there, or the submission refused. */
 static void reply_answer(struct app *app, struct request *request)
 {
     (void)app;
@@ -119,12 +136,18 @@ static void reply_answer(struct app *app, struct request *request)
         return;
     }
     json_t *body = call->drawings.is_list ? list_to_json(call) : answer_to_json(call, 0);
-    json_object_set_new(body, "model", model_to_json(call->served));
-    json_object_set_new(body, "timing",
-                        json_pack("{s:I, s:I, s:I}", "queue_us", (json_int_t)(done->queue_ns / 1000),
-                                  "compute_us", (json_int_t)(done->compute_ns / 1000), "batch_size",
-                                  (json_int_t)done->batch_size));
+    if (json_object_set_new(body, "model", model_to_json(call->served)) != 0 ||
+        json_object_set_new(body, "timing", timing_to_json(done)) != 0) {
+        json_decref(body);
+        body = NULL;
+    }
     reply_json_digits(request, 200, body, DIGITS);
+}
+
+static void reply_list(struct app *app, struct request *request)
+{
+    (void)app;
+    request_move_to_worker(request, reply_answer);
 }
 
 static void prediction_done(struct prediction *prediction)
@@ -225,7 +248,7 @@ static void submit(struct app *app, struct request *request, struct call *call)
         reply_problem(request, PROBLEM_OVERLOADED, "No memory for this prediction at the moment.");
         return;
     }
-    request_suspend(request, reply_answer);
+    request_suspend(request, call->drawings.count > QUICK_ANSWERS ? reply_list : reply_answer);
     if (!predict_submit(app->predictions, &call->prediction)) {
         call->refused = true;
         request_resume(request);

@@ -189,8 +189,9 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     *request_pointer = NULL;
     if (!request)
         return;
-    log_debug("%s: %u after %.1f ms", request->path ? request->path : "-", request->reply.status,
-              1e3 * (clock_seconds() - request->since));
+    if (request->path)
+        log_debug("%s %s: %u after %.1f ms", request->method_name, request->path, request->reply.status,
+                  1e3 * (clock_seconds() - request->since));
     deadline_enter(request->deadline, DEADLINE_IDLE);
     request_free(request);
 }

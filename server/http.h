@@ -1,9 +1,9 @@
 /* The HTTP server, and a request as handlers see it.
  *
- * http.c is the only file that knows libmicrohttpd. It accepts connections, guards framing, Host and Origin,
- * holds every client to its deadlines, finds the route (routes.h), reads the body up to the route's cap and
- * calls the handler with the complete request. A handler reads the request, calls one service and writes the
- * reply with reply.h or problem.h.
+ * The server accepts connections, guards framing, Host and Origin, holds every client to its deadlines, finds the
+ * route (routes.h), reads the body up to the route's cap and calls the handler with the complete request. A handler
+ * reads the request, calls one service and writes the reply with reply.h or problem.h. Only http*.c and
+ * multipart.c know libmicrohttpd.
  *
  * Ownership: strings and bytes returned by request_* live as long as the request.
  * Threads: a request belongs to one thread at a time. A handler on LANE_EVENT runs on a thread that serves many

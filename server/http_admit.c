@@ -190,6 +190,7 @@ enum MHD_Result request_admit(struct request *request, const char *url, const ch
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, note_header, &headers);
     request->stage = STAGE_BODY;
     request->path = url;
+    request->method_name = method;
     request->method = method_from_name(method);
     request->counted = true;
     server_count(request->server, &request->server->under_way, 1);

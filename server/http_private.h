@@ -1,4 +1,4 @@
-/* What the http*.c files share, the only ones that know libmicrohttpd: http.c runs the server and sends,
+/* What the http*.c files share: http.c runs the server and sends,
  * http_admit.c decides about headers and bodies, http_request.c is the request as handlers see it. */
 #ifndef DIGITD_HTTP_PRIVATE_H
 #define DIGITD_HTTP_PRIVATE_H
@@ -54,8 +54,8 @@ struct request {
     double since; /* clock_seconds() at the request line */
 
     enum http_method method;
-    const char *path;
-    bool has_nul; /* an encoded NUL in the request line, behind which the path is cut off */
+    const char *method_name, *path; /* libmicrohttpd's, valid as long as the request */
+    bool has_nul;                   /* an encoded NUL in the request line, behind which the path is cut off */
     const struct route *route;
     struct route_params params;
     char media_type[64];
