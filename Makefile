@@ -39,7 +39,7 @@ build: $(BUILD)/digitd ## build the program, build/digitd (the default)
 
 # ---- Objects, libraries, program ----------------------------------------------------------------
 
-$(BUILD)/engine/%.o: OPTIMISE := -O3 -g
+$(BUILD)/engine/kernels/%.o: OPTIMISE := -O3 -g
 
 define kernels_of_isa
 $(BUILD)/engine/kernels/%.$(1).o: engine/kernels/%.c
@@ -86,7 +86,7 @@ TEST_PROGRAMS := $(foreach suite,$(filter-out browser,$(SUITES)),$(call test_pro
 TEST_PRELOADS := $(foreach suite,$(SUITES),$(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/$(suite)/preload/*.c)))
 
 $(BUILD)/tests/engine/test_%: $(BUILD)/tests/engine/test_%.o $(call suite_helpers,engine) $(BUILD)/libengine.a
-	$(call show,link   ,$@)$(LINK) -o $@ $^ $(TEST_LIBS) $(ENGINE_LIBS)
+	$(call show,link   ,$@)$(LINK) -o $@ $^ -lcmocka $(ENGINE_LIBS)
 
 define suite_on_server
 $(BUILD)/tests/$(1)/test_%: $(BUILD)/tests/$(1)/test_%.o $(call suite_helpers,$(1)) $(BUILD)/libserver.a \
@@ -153,7 +153,7 @@ prepare-tests: $(MODULES)-dev $(PACKAGES)test
 # ---- For users -----------------------------------------------------------------------------------
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## install what is missing, build, prepare the data and serve on http://127.0.0.1:8080
 	@$(SUBMAKE) prepare
@@ -170,7 +170,7 @@ uninstall: ## remove it from there
 	rm -f $(DESTDIR)$(PREFIX)/bin/digitd
 
 clean: ## remove what was built (data and installed packages stay)
-	rm -rf build build-asan build-tsan build-lint
+	rm -rf build build-asan build-tsan build-lint build-arm64 build-arm64-sysroot
 
 # ---- For developers ------------------------------------------------------------------------------
 
@@ -194,6 +194,14 @@ bench: ## training speed beside PyTorch's, in turns
 	@$(SUBMAKE) prepare $(PACKAGES)bench
 	@$(SUBMAKE) -j$(JOBS) data benches
 	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE tests/bench/run $(BUILD) data/datasets
+
+SYSROOT := build-arm64-sysroot
+
+test-arm64: ## the engine's tests built for arm64, run under emulation (not part of test)
+	@scripts/install-packages arm64
+	@test -d $(SYSROOT)/usr || scripts/arm64-sysroot $(SYSROOT)
+	@$(SUBMAKE) test BUILD=build-arm64 SUITES=engine CC="aarch64-linux-gnu-gcc --sysroot=$(CURDIR)/$(SYSROOT)" \
+		TEST_EMULATOR="qemu-aarch64-static -L $(CURDIR)/$(SYSROOT)"
 
 screenshots: ## make README's pictures from the real page, with a network trained for them
 	@$(MAKE) --no-print-directory prepare-tests
@@ -252,6 +260,6 @@ lint-compose:
 	$(call show,docker-compose,config)docker-compose config --quiet
 
 .PHONY: lint benches lint-gcc lint-clang $(LINTS)
-.PHONY: build tests data prepare prepare-tests help run deps install uninstall clean test check asan tsan bench screenshots format
+.PHONY: test-arm64 build tests data prepare prepare-tests help run deps install uninstall clean test check asan tsan bench screenshots format
 .SECONDARY:
 .DELETE_ON_ERROR:
