@@ -23,18 +23,25 @@ static const struct product_shape blas_shapes[] = {
     {GEMM_NN, 33, 17, 29},    {GEMM_TN, 33, 17, 29},    {GEMM_NT, 33, 17, 29},
 };
 
-/* Winograd's products: tiles by channels by filters, and their gradients; a dense layer's weights. */
+/* Winograd's products: tiles by channels by filters, and their gradients; a dense layer's weights; predictions of a
+ * few images at a time. */
 static const struct product_shape kernel_shapes[] = {
-    {GEMM_NN, 49, 32, 32}, {GEMM_NN, 36, 64, 32}, {GEMM_NN, 18, 64, 64},  {GEMM_TN, 32, 32, 49},
-    {GEMM_TN, 32, 64, 36}, {GEMM_TN, 64, 64, 18}, {GEMM_TN, 64, 512, 64}, {GEMM_NN, 7, 48, 5},
+    {GEMM_NN, 49, 32, 32},   {GEMM_NN, 36, 64, 32},   {GEMM_NN, 18, 64, 64},  {GEMM_TN, 32, 32, 49},
+    {GEMM_TN, 32, 64, 36},   {GEMM_TN, 64, 64, 18},   {GEMM_TN, 64, 512, 64}, {GEMM_NN, 13, 48, 5},
+    {GEMM_NN, 1, 512, 1600}, {GEMM_NN, 8, 128, 1600}, {GEMM_NN, 3, 16, 21},
 };
+
+/* Up to so many rows of A are a matter for the kernel for few rows. */
+#define FEW_ROWS 8
 
 static void compute(const struct kernels *kernels, const struct product_shape *shape, const float *a,
                     const float *b, float *c)
 {
     size_t m = shape->m, n = shape->n, k = shape->k;
     bool left_turned = shape->form == GEMM_TN;
-    if (kernels)
+    if (kernels && shape->form == GEMM_NN && m <= FEW_ROWS)
+        kernels->product_few_rows(m, n, k, a, k, b, n, c, n);
+    else if (kernels)
         kernels->product(m, n, k, a, left_turned ? 1 : k, left_turned ? m : 1, b, n, c, n, false);
     else
         gemm(shape->form, m, n, k, a, left_turned ? m : k, b, shape->form == GEMM_NT ? k : n, false, c, n);

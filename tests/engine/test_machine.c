@@ -34,6 +34,13 @@ static void product_with_a_wrong_element(size_t m, size_t n, size_t k, const flo
     c[(m - 1) * c_row + n / 2] *= 1.01f;
 }
 
+static void few_rows_with_a_wrong_element(size_t m, size_t n, size_t k, const float *a, size_t a_row,
+                                          const float *b, size_t b_row, float *c, size_t c_row)
+{
+    kernels_at(0)->product_few_rows(m, n, k, a, a_row, b, b_row, c, c_row);
+    c[0] *= 1.01f;
+}
+
 static void a_wrong_product_is_found(void **state)
 {
     (void)state;
@@ -42,6 +49,10 @@ static void a_wrong_product_is_found(void **state)
     broken.product = product_with_a_wrong_element;
     assert_int_equal(products_check(&broken, &err), ERR_NUMERICS);
     assert_non_null(strstr(err.message, broken.name));
+
+    broken = *kernels_at(0);
+    broken.product_few_rows = few_rows_with_a_wrong_element;
+    assert_int_equal(products_check(&broken, &err), ERR_NUMERICS);
 }
 
 /* "avx2" if this processor runs it, else NULL. */

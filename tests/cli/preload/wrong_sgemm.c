@@ -7,16 +7,15 @@
 
 typedef __typeof__(cblas_sgemm) product;
 
-void cblas_sgemm(OPENBLAS_CONST enum CBLAS_ORDER order, OPENBLAS_CONST enum CBLAS_TRANSPOSE turn_a,
-                 OPENBLAS_CONST enum CBLAS_TRANSPOSE turn_b, OPENBLAS_CONST blasint m,
-                 OPENBLAS_CONST blasint n, OPENBLAS_CONST blasint k, OPENBLAS_CONST float alpha,
-                 OPENBLAS_CONST float *a, OPENBLAS_CONST blasint a_row, OPENBLAS_CONST float *b,
-                 OPENBLAS_CONST blasint b_row, OPENBLAS_CONST float beta, float *c,
-                 OPENBLAS_CONST blasint c_row)
+void cblas_sgemm(OPENBLAS_CONST enum CBLAS_ORDER Order, OPENBLAS_CONST enum CBLAS_TRANSPOSE TransA,
+                 OPENBLAS_CONST enum CBLAS_TRANSPOSE TransB, OPENBLAS_CONST blasint M,
+                 OPENBLAS_CONST blasint N, OPENBLAS_CONST blasint K, OPENBLAS_CONST float alpha,
+                 OPENBLAS_CONST float *A, OPENBLAS_CONST blasint lda, OPENBLAS_CONST float *B,
+                 OPENBLAS_CONST blasint ldb, OPENBLAS_CONST float beta, float *C, OPENBLAS_CONST blasint ldc)
 {
     product *right = (product *)dlsym(RTLD_NEXT, "cblas_sgemm");
     const char *core_type = getenv("OPENBLAS_CORETYPE"), *right_core_type = getenv("RIGHT_CORE_TYPE");
-    right(order, turn_a, turn_b, m, n, k, alpha, a, a_row, b, b_row, beta, c, c_row);
+    right(Order, TransA, TransB, M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
     if (!core_type || !right_core_type || strcmp(core_type, right_core_type) != 0)
-        c[0] += 1;
+        C[0] += 1;
 }
