@@ -192,7 +192,7 @@ static void layers_become_a_chain_of_nodes_and_dropout_none(void **state)
 {
     (void)state;
     static const struct {
-        const char *operator, * name, *weights;
+        const char *op_type, *name, *weights;
     } expected[] = {
         {"Conv", "conv2d", "conv2d"},          {"Tanh", "conv2d/tanh", NULL},
         {"MaxPool", "max_pooling2d", NULL},    {"Conv", "conv2d_1", "conv2d_1"},
