@@ -45,8 +45,8 @@ static void assert_help_has_options(json_t *fields)
     {
         char option[64];
         snprintf(option, sizeof option, "\n  --%s ", field);
-        for (char *at = option; *at; at++)
-            *at = *at == '_' ? '-' : *at;
+        for (char *c = option; *c; c++)
+            *c = *c == '_' ? '-' : *c;
         if (json_is_object(value))
             assert_help_has_options(value);
         else
