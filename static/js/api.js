@@ -93,7 +93,7 @@ async function call(method, path, body) {
 export const predict = (strokes) => call('POST', '/api/v1/predict', { strokes });
 
 /** @returns {Promise<{ data: Job[], has_more: boolean }>} */
-export const listJobs = (limit = 10) => call('GET', `/api/v1/jobs?limit=${limit}`);
+export const listJobs = (limit = 20) => call('GET', `/api/v1/jobs?limit=${limit}`);
 
 /** @param {object} request @returns {Promise<Job>} */
 export const startJob = (request) => call('POST', '/api/v1/jobs', request);

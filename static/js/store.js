@@ -43,6 +43,13 @@ export function createStore() {
 export const isActive = (job) => job.state === 'queued' || job.state === 'running' || job.state === 'paused';
 
 /**
+ * How far a whole run is, 0..1.
+ * @param {import('./api.js').Progress} progress
+ */
+export const shareDone = ({ epoch, epochs, step, steps }) =>
+  Math.max(0, epoch - 1 + (steps > 0 ? step / steps : 0)) / epochs;
+
+/**
  * The job at work, or the next in the queue.
  * @param {State} state
  * @returns {Job | undefined}

@@ -5,7 +5,7 @@ import { ApiError, ConnectionError, predict } from '../api.js';
 import { byId, element, setText } from '../dom.js';
 import { createPad } from '../draw/pad.js';
 import { duration, milliseconds, percent, probability } from '../format.js';
-import { activeJob, hasModel } from '../store.js';
+import { activeJob, hasModel, shareDone } from '../store.js';
 
 /**
  * @typedef {import('../api.js').Job} Job
@@ -38,11 +38,14 @@ function latestWins(work, restMs, onBusy) {
     wanted = true;
     if (busy) return;
     onBusy((busy = true));
-    while (wanted) {
-      wanted = false;
-      await Promise.all([work(), sleep(restMs)]);
+    try {
+      while (wanted) {
+        wanted = false;
+        await Promise.all([work(), sleep(restMs)]);
+      }
+    } finally {
+      onBusy((busy = false));
     }
-    onBusy((busy = false));
   };
 }
 
@@ -55,10 +58,10 @@ function whenReadable(job) {
     return job ? 'A training waits to start; after its first epoch it can be tried here.'
       : 'Nothing has been trained yet. Start a training below.';
   }
-  const { epochs, epoch = 1, step = 0, steps = 0, eta_seconds: left } = job.progress ?? {};
-  const done = epochs ? (epoch - 1 + (steps > 0 ? step / steps : 0)) / epochs : 0;
-  if (!epochs || left === null || left === undefined || done >= 1) return 'It is training its first epoch.';
-  const wait = left * ((epoch / epochs - done) / (1 - done));
+  const { progress } = job;
+  const done = progress ? shareDone(progress) : 0;
+  if (typeof progress?.eta_seconds !== 'number' || done >= 1) return 'It is training its first epoch.';
+  const wait = progress.eta_seconds * ((1 / progress.epochs - done) / (1 - done));
   return `It is training its first epoch: about ${duration(Math.max(wait, 1))} until it can read. Draw already, the answer comes by itself.`;
 }
 

@@ -5,11 +5,10 @@ import { ApiError, ConnectionError, cancelJob, startJob } from '../api.js';
 import { createLineChart } from '../chart/line.js';
 import { byId, element, setText } from '../dom.js';
 import { dateTime, duration, integer, loss, percent } from '../format.js';
-import { activeJob, isActive, shownJob } from '../store.js';
+import { activeJob, isActive, shareDone, shownJob } from '../store.js';
 
 /**
  * @typedef {import('../api.js').Job} Job
- * @typedef {import('../api.js').Progress} Progress
  * @typedef {import('../store.js').State} State
  * @typedef {import('../store.js').Store} Store
  */
@@ -36,9 +35,6 @@ function jobTitle({ config }) {
   const { epochs, seed } = config.training;
   return `${epochs} epoch${epochs === 1 ? '' : 's'}, seed ${seed}`;
 }
-
-/** How far the whole run is, 0..1. @param {Progress} progress */
-const share = ({ epoch, epochs, step, steps }) => Math.max(0, epoch - 1 + (steps > 0 ? step / steps : 0)) / epochs;
 
 /** One sentence on where the job stands. @param {Job} job */
 function jobLine(job) {
@@ -148,7 +144,7 @@ function createJobCard() {
       setText(line, text);
       line.hidden = text === '';
       bar.hidden = !isActive(job);
-      bar.value = job.progress ? share(job.progress) : 0;
+      bar.value = job.progress ? shareDone(job.progress) : 0;
       cancel.hidden = !isActive(job);
       showStats(jobStats(job));
       showCurves(job, state.metrics);
@@ -159,9 +155,11 @@ function createJobCard() {
 /** Asks, then cancels the job on show. @param {Store} store @param {() => void} refresh */
 function startCancel(store, refresh) {
   const dialog = byId('cancel-dialog', HTMLDialogElement);
+  const problem = byId('job-problem', HTMLElement);
   let asked = '';
   byId('job-cancel', HTMLButtonElement).addEventListener('click', () => {
     asked = shownJob(store.state)?.id ?? '';
+    setText(problem, '');
     dialog.returnValue = 'keep';
     dialog.showModal();
   });
@@ -172,7 +170,7 @@ function startCancel(store, refresh) {
       announce('The training is cancelled.');
     } catch (error) {
       if (error instanceof ConnectionError) store.set({ connected: false });
-      else if (error instanceof ApiError) announce(error.message);
+      else if (error instanceof ApiError) setText(problem, error.message);
       else throw error;
     }
     refresh();
@@ -234,6 +232,7 @@ function startForm(store, refresh) {
       const job = await startJob(jobRequest(form));
       showErrors(form, null);
       location.hash = job.id;
+      byId('job', HTMLElement).scrollIntoView({ block: 'nearest' });
       announce('The training is started.');
       refresh();
     } catch (error) {
@@ -287,7 +286,7 @@ function showPill(state) {
   if (!job) return;
   const running = job.state === 'running' ? job.progress : null;
   const left = running?.eta_seconds;
-  setText(byId('job-pill-state', HTMLElement), running ? `Training ${Math.floor(share(running) * 100)}\u202f%` : STATES[job.state]);
+  setText(byId('job-pill-state', HTMLElement), running ? `Training ${Math.floor(shareDone(running) * 100)}\u202f%` : STATES[job.state]);
   setText(byId('job-pill-left', HTMLElement), typeof left === 'number' ? `\u00a0· ${duration(left)} left` : '');
 }
 
