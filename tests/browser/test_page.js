@@ -51,7 +51,7 @@ async function visit({ expect, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   contexts.push(context);
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(120_000); // training yields to whatever else the machine does
   const complain = (/** @type {string} */ text) => {
     if (!expect?.test(text)) complaints.push(text);
   };
