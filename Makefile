@@ -75,7 +75,7 @@ $(BUILD)/onnx.pb-c.c $(BUILD)/onnx.pb-c.h &: $(ONNX_PROTO)
 	@mkdir -p $(@D)
 	$(call show,generate,$(BUILD)/onnx.pb-c.c)protoc-c --proto_path=$(dir $<) --c_out=$(BUILD) $(notdir $<)
 
-$(foreach file,engine/onnx tests/engine/test_onnx,$(BUILD)/$(file).o $(BUILD)/tidy/$(file)): $(BUILD)/onnx.pb-c.h
+$(foreach file,engine/onnx tests/engine/test_onnx,$(BUILD)/$(file).o $(BUILD)/tidy/$(file).c): $(BUILD)/onnx.pb-c.h
 
 # ---- Test programs ------------------------------------------------------------------------------
 # tests/SUITE/test_NAME.c is a program of its own; the suite's other .c files are linked into each.
@@ -228,9 +228,9 @@ lint-gcc lint-clang: lint-%:
 
 benches: $(BENCHES)
 
-lint-tidy: $(patsubst %.c,$(BUILD)/tidy/%,$(filter %.c,$(C_FILES)))
+lint-tidy: $(addprefix $(BUILD)/tidy/,$(filter %.c,$(C_FILES)))
 
-$(BUILD)/tidy/%: %.c $(filter %.h,$(C_FILES)) .clang-tidy
+$(BUILD)/tidy/%.c: %.c $(filter %.h,$(C_FILES)) .clang-tidy
 	@mkdir -p $(@D)
 	$(call show,tidy   ,$<)clang-tidy --quiet $< -- $(LANGUAGE) -DISA=baseline 2>$@.log || { cat $@.log; exit 1; }
 	@touch $@

@@ -106,10 +106,10 @@ enum status store_version_list(struct store *store, const char *model, size_t li
 {
     void *records;
     sqlite3 *db = store_read_begin(store);
-    enum status status = db_read_all(
-        db, &version_kind,
-        "SELECT " VERSION_COLUMNS " FROM versions WHERE model = ? ORDER BY version DESC LIMIT ?",
-        DB_VALUES(db_text(model), db_integer((int64_t)limit)), &records, ret_count, err);
+    enum status status =
+        db_read_all(db, &version_kind,
+                    "SELECT " VERSION_COLUMNS " FROM versions WHERE model = ? ORDER BY version DESC LIMIT ?",
+                    DB_VALUES(db_text(model), db_integer((int64_t)limit)), &records, ret_count, err);
     store_read_end(store);
     if (status == OK)
         *ret_records = records;

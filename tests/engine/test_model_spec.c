@@ -130,7 +130,8 @@ static void an_unknown_preset_names_the_known_ones(void **state)
     struct model_spec spec = {.count = 77};
     struct error err;
     assert_int_equal(model_spec_preset("huge", &spec, &err), ERR_NOT_FOUND);
-    assert_string_equal(err.message, "no preset is called \"huge\"; there are: reference, reference_dropout, small, large");
+    assert_string_equal(
+        err.message, "no preset is called \"huge\"; there are: reference, reference_dropout, small, large");
     assert_int_equal(spec.count, 77);
 }
 
