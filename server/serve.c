@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "server/app.h"
 #include "server/commands.h"
@@ -260,7 +261,7 @@ static enum status catch_signals(struct error *err)
 static void wait_for_end(const struct settings *settings, struct service *service)
 {
     eventfd_t count;
-    while (eventfd_read(end_event, &count) != 0 && errno == EINTR)
+    while (read(end_event, &count, sizeof count) < 0 && errno == EINTR)
         ;
     log_info("told to end: finishing the requests under way");
     size_t left = http_server_drain(service->http, settings->drain_timeout);
