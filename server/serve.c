@@ -1,14 +1,13 @@
 #include "server/serve.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "server/app.h"
 #include "server/commands.h"
@@ -234,15 +233,15 @@ static void service_free(struct service *service)
 
 /* ---- Run --------------------------------------------------------------------------------------------------------- */
 
-/* An eventfd, readable when the service shall end. Blocking the signals and waiting for them would not do: OpenBLAS
- * starts threads before main, and one of them may get a signal. */
-static int end_event = -1;
+/* Posted when the service shall end. Blocking the signals and waiting for them would not do: OpenBLAS starts threads
+ * before main, and one of them may get a signal. */
+static sem_t end_asked;
 
 static void note_signal(int signal)
 {
     (void)signal;
     int saved = errno;
-    eventfd_write(end_event, 1);
+    sem_post(&end_asked);
     errno = saved;
 }
 
@@ -251,18 +250,16 @@ static enum status catch_signals(struct error *err)
 {
     const struct sigaction once = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART},
                            ignore = {.sa_handler = SIG_IGN};
-    end_event = eventfd(0, EFD_CLOEXEC);
-    if (end_event < 0 || sigaction(SIGTERM, &once, NULL) != 0 || sigaction(SIGINT, &once, NULL) != 0 ||
-        sigaction(SIGPIPE, &ignore, NULL) != 0)
+    if (sem_init(&end_asked, 0, 0) != 0 || sigaction(SIGTERM, &once, NULL) != 0 ||
+        sigaction(SIGINT, &once, NULL) != 0 || sigaction(SIGPIPE, &ignore, NULL) != 0)
         return error_set_errno(err, "cannot prepare for signals");
     return OK;
 }
 
 static void wait_for_end(const struct settings *settings, struct service *service)
 {
-    eventfd_t count;
-    while (read(end_event, &count, sizeof count) < 0 && errno == EINTR)
-        ;
+    while (sem_wait(&end_asked) != 0)
+        ; /* interrupted by a signal */
     log_info("told to end: finishing the requests under way");
     size_t left = http_server_drain(service->http, settings->drain_timeout);
     if (left)
