@@ -33,7 +33,7 @@ SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c))
 ENGINE_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard engine/*.c)) $(BUILD)/onnx.pb-c.o \
 	$(foreach isa,$(ISAS),$(patsubst %.c,$(BUILD)/%.$(isa).o,$(wildcard engine/kernels/*.c)))
 SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/assets.o
-C_FILES        := $(wildcard engine/*.[ch] engine/kernels/*.[ch] server/*.[ch] tests/*/*.[ch] tests/*/preload/*.c)
+C_FILES        := $(wildcard engine/*.[ch] engine/kernels/*.[ch] server/*.[ch] tests/*.h tests/*/*.[ch] tests/*/preload/*.c)
 
 build: $(BUILD)/digitd ## build the program, build/digitd (the default)
 

@@ -35,9 +35,9 @@ struct conv_algorithm {
     /* Floats of workspace for `images` images at once. */
     size_t (*workspace)(const struct conv_shape *shape, size_t images, bool training);
 
-    /* Whether forward and backward can go through a max-pool of side `pool` on the way, so that the full-size output is
-     * never written. */
-    bool (*fuses_pool)(const struct conv_shape *shape, int pool);
+    /* The side of the max-pool that forward and backward can go through on the way, so that the full-size output is
+     * never written; 0: none. */
+    int fused_pool;
 
     /* x [images][h][w][in_pitch] -> y [images][oh][ow][out_pitch] = activation(x * kernel + bias[out_pitch]); with a
      * pool that fuses, y is what comes behind it. */

@@ -35,12 +35,6 @@ static size_t direct_workspace(const struct conv_shape *shape, size_t images, bo
     return training ? taps(shape) * shape->out_pitch : 0;
 }
 
-static bool direct_fuses_pool(const struct conv_shape *shape, int pool)
-{
-    (void)shape, (void)pool;
-    return false;
-}
-
 static void direct_forward(const struct conv_context *context, size_t images, const float *x,
                            const float *bias, enum activation activation, const struct conv_pool *pool,
                            float *y)
@@ -78,7 +72,6 @@ const struct conv_algorithm conv_direct = {
     .prepared = direct_prepared,
     .prepare = direct_prepare,
     .workspace = direct_workspace,
-    .fuses_pool = direct_fuses_pool,
     .forward = direct_forward,
     .backward = direct_backward,
 };

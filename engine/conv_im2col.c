@@ -53,47 +53,42 @@ static size_t im2col_workspace(const struct conv_shape *shape, size_t images, bo
     return training ? matrix + im2col_prepared(shape, training) : matrix;
 }
 
-/* Calls for each run of input pixels that lies inside the image: `rows` floats at x and at its place in the matrix. */
+/* The input pixel under tap `tap` of the window of output `pixel`, as a number of pixels; -1 outside the image. */
+static ptrdiff_t pixel_under(const struct conv_shape *shape, size_t pixel, size_t tap)
+{
+    int row = (int)pixel / shape->out_width + (int)tap / shape->kernel_size - shape->pad;
+    int column = (int)pixel % shape->out_width + (int)tap % shape->kernel_size - shape->pad;
+    bool inside = row >= 0 && row < shape->height && column >= 0 && column < shape->width;
+    return inside ? row * shape->width + column : -1;
+}
+
+/* x [h][w][in_pitch] -> matrix [pixels_out][window]. */
 static void gather(const struct conv_shape *shape, const float *x, float *matrix)
 {
     size_t pitch = shape->in_pitch;
-    for (int row = 0; row < shape->out_height; row++) {
-        for (int column = 0; column < shape->out_width; column++) {
-            for (int tap = 0; tap < shape->kernel_size * shape->kernel_size; tap++, matrix += pitch) {
-                int from = row + tap / shape->kernel_size - shape->pad;
-                int at = column + tap % shape->kernel_size - shape->pad;
-                if (from < 0 || from >= shape->height || at < 0 || at >= shape->width)
-                    memset(matrix, 0, pitch * sizeof *matrix);
-                else
-                    memcpy(matrix, x + (size_t)(from * shape->width + at) * pitch, pitch * sizeof *matrix);
-            }
+    for (size_t pixel = 0; pixel < pixels_out(shape); pixel++) {
+        for (size_t tap = 0; tap < taps(shape); tap++, matrix += pitch) {
+            ptrdiff_t from = pixel_under(shape, pixel, tap);
+            if (from < 0)
+                memset(matrix, 0, pitch * sizeof *matrix);
+            else
+                memcpy(matrix, x + (size_t)from * pitch, pitch * sizeof *matrix);
         }
     }
 }
 
 /* The transpose of gather: adds each window to where it came from. */
-static void scatter_add(const struct conv_shape *shape, const float *matrix, float *dx)
+static void scatter_add(const struct kernels *kernels, const struct conv_shape *shape, const float *matrix,
+                        float *dx)
 {
     size_t pitch = shape->in_pitch;
-    for (int row = 0; row < shape->out_height; row++) {
-        for (int column = 0; column < shape->out_width; column++) {
-            for (int tap = 0; tap < shape->kernel_size * shape->kernel_size; tap++, matrix += pitch) {
-                int from = row + tap / shape->kernel_size - shape->pad;
-                int at = column + tap % shape->kernel_size - shape->pad;
-                if (from < 0 || from >= shape->height || at < 0 || at >= shape->width)
-                    continue;
-                float *pixel = dx + (size_t)(from * shape->width + at) * pitch;
-                for (size_t c = 0; c < pitch; c++)
-                    pixel[c] += matrix[c];
-            }
+    for (size_t pixel = 0; pixel < pixels_out(shape); pixel++) {
+        for (size_t tap = 0; tap < taps(shape); tap++, matrix += pitch) {
+            ptrdiff_t to = pixel_under(shape, pixel, tap);
+            if (to >= 0)
+                kernels->add(matrix, pitch, dx + (size_t)to * pitch);
         }
     }
-}
-
-static bool im2col_fuses_pool(const struct conv_shape *shape, int pool)
-{
-    (void)shape, (void)pool;
-    return false;
 }
 
 static void im2col_forward(const struct conv_context *context, size_t images, const float *x,
@@ -143,7 +138,7 @@ static void im2col_backward(const struct conv_context *context, size_t images, c
         gemm(GEMM_NT, pixels, window(shape), out, gradient, out, context->prepared, out, false, matrix,
              window(shape));
         memset(image, 0, conv_input_size(shape) * sizeof *image);
-        scatter_add(shape, matrix, image);
+        scatter_add(context->kernels, shape, matrix, image);
     }
     unpad_kernel(shape, padded, accumulate, dkernel);
 }
@@ -154,7 +149,6 @@ const struct conv_algorithm conv_im2col = {
     .prepared = im2col_prepared,
     .prepare = im2col_prepare,
     .workspace = im2col_workspace,
-    .fuses_pool = im2col_fuses_pool,
     .forward = im2col_forward,
     .backward = im2col_backward,
 };

@@ -99,13 +99,6 @@ static size_t winograd_workspace(const struct conv_shape *shape, size_t images, 
     return training ? floats + points_size(shape) : floats;
 }
 
-/* A tile's outputs are whole windows of 2x2. */
-static bool winograd_fuses_pool(const struct conv_shape *shape, int pool)
-{
-    (void)shape;
-    return pool == 2;
-}
-
 static void winograd_forward(const struct conv_context *context, size_t images, const float *x,
                              const float *bias, enum activation activation, const struct conv_pool *pool,
                              float *y)
@@ -182,7 +175,7 @@ const struct conv_algorithm conv_winograd = {
     .prepared = winograd_prepared,
     .prepare = winograd_prepare,
     .workspace = winograd_workspace,
-    .fuses_pool = winograd_fuses_pool,
+    .fused_pool = 2, /* a tile's outputs are whole windows of 2x2 */
     .forward = winograd_forward,
     .backward = winograd_backward,
 };

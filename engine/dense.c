@@ -1,5 +1,6 @@
 #include "engine/dense.h"
 
+#include "engine/alloc.h"
 #include "engine/gemm.h"
 
 #include <math.h>
@@ -25,8 +26,8 @@ void dense_forward(const struct kernels *kernels, const struct stage *stage, con
         gemm(GEMM_NN, rows, count, stage->fan_in, x, stage->in_size, weights, stage->units, false, y + first,
              stage->out_size);
     for (size_t i = 0; i < rows; i++)
-        kernels->add_bias_activate(stage->activation, parameters + stage->biases + first,
-                                   (count + 15) / 16 * 16, y + i * stage->out_size + first);
+        kernels->add_bias_activate(stage->activation, parameters + stage->biases + first, round_up_16(count),
+                                   y + i * stage->out_size + first);
 }
 
 void dense_backward_weights(const struct kernels *kernels, const struct stage *stage, size_t rows,

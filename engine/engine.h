@@ -187,6 +187,12 @@ struct train_config train_config_default(void);
 MUST_CHECK enum status train_config_from_json(const struct json_t *json, const char *pointer,
                                               struct train_config *ret_config, struct problems *problems);
 
+/* How many images of a training set of `count` are trained on, and how many of those behind them validate. */
+struct train_split {
+    size_t train, validation;
+};
+struct train_split train_split_of(const struct train_config *config, size_t count);
+
 /* Every field; a new reference, NULL without memory. */
 struct json_t *train_config_to_json(const struct train_config *config);
 

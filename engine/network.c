@@ -77,7 +77,7 @@ static size_t add_stage(struct network *network, size_t index, size_t pitch)
         place_conv(network, stage, layer, info);
         if (index + 1 < plan->spec.count && plan->spec.layers[index + 1].kind == LAYER_MAX_POOL2D) {
             stage->pool_size = plan->spec.layers[index + 1].pool_size;
-            stage->pool_fused = stage->algorithm->fuses_pool(&stage->conv, stage->pool_size);
+            stage->pool_fused = stage->pool_size == stage->algorithm->fused_pool;
             stage->output = plan->layers[index + 1].output;
             covered = 2;
         }
@@ -119,6 +119,12 @@ void network_create(const struct model_plan *plan, bool training, struct network
         network->trunk = network->count;
         network->trunk_parameters = network->parameters;
     }
+}
+
+void network_load_pixels(const struct network *network, const float *pixels, float *ret_input)
+{
+    for (size_t i = 0; i < IMAGE_PIXELS; i++)
+        ret_input[i * network->input_pitch] = pixels[i];
 }
 
 void network_load_image(const struct network *network, const uint8_t *image, float *ret_input)

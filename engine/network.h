@@ -47,7 +47,10 @@ struct network {
 /* `plan` is one that model_plan_create made. */
 void network_create(const struct model_plan *plan, bool training, struct network *ret_network);
 
-/* image [28][28] bytes -> input [28][28][input_pitch], byte / 255; other channels are left as they are. */
+/* pixels [28][28] in 0..1 -> input [28][28][input_pitch]; other channels are left as they are. */
+void network_load_pixels(const struct network *network, const float *pixels, float *ret_input);
+
+/* The same from bytes, byte / 255. */
 void network_load_image(const struct network *network, const uint8_t *image, float *ret_input);
 
 /* One trainable tensor, as Keras names and shapes it. */

@@ -37,12 +37,10 @@ void predictor_free(struct predictor *predictor)
 
 void predictor_run(struct predictor *predictor, const float *images, size_t count, float *probabilities)
 {
-    size_t input_pitch = predictor->model->network.input_pitch, pitch;
-    for (size_t i = 0; i < count; i++) {
-        float *input = inference_input(predictor->inference, i);
-        for (size_t pixel = 0; pixel < IMAGE_PIXELS; pixel++)
-            input[pixel * input_pitch] = images[i * IMAGE_PIXELS + pixel];
-    }
+    size_t pitch;
+    for (size_t i = 0; i < count; i++)
+        network_load_pixels(&predictor->model->network, images + i * IMAGE_PIXELS,
+                            inference_input(predictor->inference, i));
     const float *logits = inference_run(predictor->inference, count, &pitch);
     softmax(count, logits, pitch, probabilities);
 }

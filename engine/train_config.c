@@ -113,3 +113,12 @@ enum status train_config_check(const struct train_config *config, const char *po
     fields_check(augmentation_fields, AUGMENTATION_COUNT, &config->augmentation, augmentation, problems);
     return problems_since(problems, before);
 }
+
+struct train_split train_split_of(const struct train_config *config, size_t count)
+{
+    size_t used = config->train_limit > 0 && (uint64_t)config->train_limit < count
+                      ? (size_t)config->train_limit
+                      : count;
+    size_t validation = (size_t)((double)used * config->validation_split + 1e-9);
+    return (struct train_split){.train = used - validation, .validation = validation};
+}

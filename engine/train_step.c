@@ -242,8 +242,7 @@ static void load_image(const struct step_run *run, size_t index, float *ret_inpu
     }
     float pixels[IMAGE_PIXELS];
     augment_image(batch->augmentation, batch->seed, batch->epoch, batch->first + index, image, pixels);
-    for (size_t i = 0; i < IMAGE_PIXELS; i++)
-        ret_input[i * network->input_pitch] = pixels[i];
+    network_load_pixels(network, pixels, ret_input);
 }
 
 static void load_images(const struct step_run *run, struct span images)

@@ -41,17 +41,6 @@ static double now(void)
 
 /* ---- Making ---- */
 
-/* How many of `count` images are trained on, and how many of those behind them validate. */
-static void split_images(const struct train_config *config, size_t count, size_t *ret_train,
-                         size_t *ret_validation)
-{
-    size_t used = config->train_limit > 0 && (uint64_t)config->train_limit < count
-                      ? (size_t)config->train_limit
-                      : count;
-    *ret_validation = (size_t)((double)used * config->validation_split + 1e-9);
-    *ret_train = used - *ret_validation;
-}
-
 static enum status allocate_slabs(struct trainer *trainer, struct error *err)
 {
     size_t parameters = trainer->network.parameters;
@@ -90,7 +79,9 @@ static enum status trainer_allocate(const struct model_plan *plan, const struct 
     trainer->step_loss = NAN;
     trainer->last_epoch = (struct epoch_metrics){
         .train_loss = NAN, .train_accuracy = NAN, .validation_loss = NAN, .validation_accuracy = NAN};
-    split_images(config, dataset_count(data), &trainer->train_count, &trainer->validation_count);
+    struct train_split split = train_split_of(config, dataset_count(data));
+    trainer->train_count = split.train;
+    trainer->validation_count = split.validation;
     trainer->steps = ((int64_t)trainer->train_count + config->batch_size - 1) / config->batch_size;
     if (trainer->train_count == 0)
         status = error_set(err, ERR_ARGUMENT,

@@ -191,16 +191,12 @@ static void announce(struct run *run)
 static void start_meter(struct run *run)
 {
     struct train_progress place = trainer_progress(run->trainer);
-    int64_t an_epoch = place.images_total / place.epochs, used = (int64_t)dataset_count(run->train);
-    if (run->config.train_limit > 0 && run->config.train_limit < used)
-        used = run->config.train_limit;
-    struct meter_plan plan = {.epochs = place.epochs,
-                              .train_images = place.images_total,
-                              .validation_images = used - an_epoch,
-                              .test_images = (int64_t)dataset_count(run->test)};
+    struct meter_plan plan =
+        meter_plan_of(trainer_config(run->trainer), dataset_count(run->train), dataset_count(run->test));
     run->started = clock_seconds();
     run->progress = progress_begin(stderr, run->started);
-    meter_start(&run->meter, &plan, run->started, place.images, (int)(place.images / an_epoch));
+    meter_start(&run->meter, &plan, run->started, place.images,
+                (int)(place.images * place.epochs / place.images_total));
 }
 
 static void show_step(struct run *run, enum trainer_event event)

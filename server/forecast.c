@@ -77,13 +77,7 @@ enum status forecast_training(const struct model_plan *plan, const struct train_
     enum status status = measure(plan, config, team, &rate, err);
     if (status != OK)
         return status;
-    if (config->train_limit > 0 && config->train_limit < images)
-        images = config->train_limit;
-    int64_t validation = (int64_t)((double)images * config->validation_split);
-    const struct meter_plan run = {.epochs = config->epochs,
-                                   .train_images = config->epochs * (images - validation),
-                                   .validation_images = validation,
-                                   .test_images = test_images};
+    const struct meter_plan run = meter_plan_of(config, (size_t)images, (size_t)test_images);
     *ret_forecast = (struct forecast){.images_per_second = rate, .seconds = meter_forecast(&run, rate)};
     return OK;
 }

@@ -140,12 +140,8 @@ static enum status get_ready(struct run *run, struct error *err)
         return status;
 
     struct train_progress progress = trainer_progress(run->trainer);
-    int64_t limit = run->request.training.train_limit, count = (int64_t)dataset_count(run->train);
-    int64_t used = limit > 0 && limit < count ? limit : count;
-    struct meter_plan plan = {.epochs = progress.epochs,
-                              .train_images = progress.images_total,
-                              .validation_images = used - progress.images_total / progress.epochs,
-                              .test_images = (int64_t)dataset_count(run->test)};
+    struct meter_plan plan =
+        meter_plan_of(trainer_config(run->trainer), dataset_count(run->train), dataset_count(run->test));
     meter_start(&run->meter, &plan, clock_seconds(), progress.images, epochs_done(&progress));
     if (progress.images > 0)
         log_info("job %s continues in epoch %d of %d", run->job->id, progress.epoch, progress.epochs);

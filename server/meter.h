@@ -6,6 +6,8 @@
 #ifndef DIGITD_METER_H
 #define DIGITD_METER_H
 
+#include "engine/engine.h"
+
 #include <stdint.h>
 
 #define METER_MEMORY 10.0 /* seconds until a measurement counts for 1/e */
@@ -18,6 +20,9 @@ struct meter_plan {
     int64_t validation_images; /* after each epoch */
     int64_t test_images;       /* at the end */
 };
+
+/* Of a run on a training set of `train_images`, tested on `test_images`. */
+struct meter_plan meter_plan_of(const struct train_config *config, size_t train_images, size_t test_images);
 
 struct meter {
     struct meter_plan plan;

@@ -4,6 +4,7 @@
 #include "server/png.h"
 #include "tests/api/harness.h"
 #include "tests/api/training.h"
+#include "tests/png_chunk.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -282,18 +283,6 @@ static void query_is_checked(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_problem(post_json(server, cases[i].path, "{\"strokes\":[[[1,1]]]}"), 400, "malformed",
                        cases[i].parameter);
-}
-
-static size_t add_chunk(uint8_t *target, const char *type, const uint8_t *data, size_t size)
-{
-    for (int i = 0; i < 4; i++)
-        target[i] = (uint8_t)(size >> (24 - 8 * i));
-    memcpy(target + 4, type, 4);
-    memcpy(target + 8, data, size);
-    uint32_t crc = (uint32_t)crc32(0, target + 4, (uInt)size + 4);
-    for (int i = 0; i < 4; i++)
-        target[8 + size + (size_t)i] = (uint8_t)(crc >> (24 - 8 * i));
-    return size + 12;
 }
 
 /* A good picture with 30 chunks of compressed text that inflate to 7 MB each. */

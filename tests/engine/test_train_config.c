@@ -239,9 +239,35 @@ static void check_finds_nan_and_values_out_of_range(void **state)
     assert_problem(&problems, "/t/seed", "whole number");
 }
 
+static void the_last_share_of_the_images_in_use_validates(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t limit;
+        double validation_split;
+        size_t count, train, validation;
+    } cases[] = {
+        {0, 0.1, 60000, 54000, 6000},
+        {6000, 0.1, 60000, 5400, 600},
+        {70000, 0.1, 60000, 54000, 6000},
+        {0, 0, 10, 10, 0},
+        {0, 0.9, 1, 1, 0},
+        {0, 0.29, 100, 71, 29},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct train_config config = train_config_default();
+        config.train_limit = cases[i].limit;
+        config.validation_split = cases[i].validation_split;
+        struct train_split split = train_split_of(&config, cases[i].count);
+        assert_int_equal(split.train, cases[i].train);
+        assert_int_equal(split.validation, cases[i].validation);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_last_share_of_the_images_in_use_validates),
         cmocka_unit_test(defaults_are_the_reference_recipe),
         cmocka_unit_test(absent_fields_keep_their_values),
         cmocka_unit_test(every_field_reads_and_writes),

@@ -1,5 +1,6 @@
 /* PNG: every form that libpng writes comes back as the RGBA it stands for, and no broken or hostile file does harm. */
 #include "server/png.h"
+#include "tests/png_chunk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -252,18 +253,6 @@ static void sides_are_limited(void **state)
     }
     write_header_only(0, 10);
     assert_int_equal(png_decode(file.bytes, file.size, &pixels, &err), ERR_FORMAT);
-}
-
-static size_t add_chunk(uint8_t *target, const char *type, const uint8_t *data, size_t size)
-{
-    for (int i = 0; i < 4; i++)
-        target[i] = (uint8_t)(size >> (24 - 8 * i));
-    memcpy(target + 4, type, 4);
-    memcpy(target + 8, data, size);
-    uint32_t crc = (uint32_t)crc32(0, target + 4, (uInt)size + 4);
-    for (int i = 0; i < 4; i++)
-        target[8 + size + (size_t)i] = (uint8_t)(crc >> (24 - 8 * i));
-    return size + 12;
 }
 
 /* 60 chunks of compressed text that inflate to 7 MB each, behind the header of a good image. */
