@@ -125,19 +125,20 @@ static void *on_request_line(void *context, const char *line, struct MHD_Connect
     return request;
 }
 
-static bool handling_begins(struct http_server *server)
+static bool handling_begins(struct request *request)
 {
+    struct http_server *server = request->server;
     pthread_mutex_lock(&server->mutex);
-    bool may = !server->stopping;
-    server->handling += may;
+    request->handling = !server->stopping;
+    server->handling += request->handling;
     pthread_mutex_unlock(&server->mutex);
-    return may;
+    return request->handling;
 }
 
-static enum MHD_Result handling_ends(struct request *request)
+static enum MHD_Result request_finish(struct request *request)
 {
     enum MHD_Result result = request_send(request);
-    server_count(request->server, &request->server->handling, -1);
+    request_handling_ends(request);
     return result;
 }
 
@@ -145,11 +146,11 @@ static enum MHD_Result handling_ends(struct request *request)
 static enum MHD_Result request_handle(struct request *request)
 {
     request->stage = STAGE_HANDLED;
-    if (!deadline_enter(request->deadline, DEADLINE_REPLY) || !handling_begins(request->server))
+    if (!deadline_enter(request->deadline, DEADLINE_REPLY) || !handling_begins(request))
         return MHD_NO;
     if (!request->reply.status && request_run(request, request->route->handle, request->route->lane))
         return MHD_YES;
-    return handling_ends(request);
+    return request_finish(request);
 }
 
 /* request_resume was called. */
@@ -159,7 +160,7 @@ static enum MHD_Result request_continue(struct request *request)
     request->suspended = false;
     if (resume_with && request_run(request, resume_with, LANE_EVENT))
         return MHD_YES;
-    return handling_ends(request);
+    return request_finish(request);
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,

@@ -50,8 +50,9 @@ struct request {
     struct MHD_Connection *connection;
     struct deadline *deadline;
     enum stage stage;
-    bool counted; /* in the server's under_way */
-    double since; /* clock_seconds() at the request line */
+    bool counted;  /* in the server's under_way */
+    bool handling; /* counted in the server's handling */
+    double since;  /* clock_seconds() at the request line */
 
     enum http_method method;
     const char *method_name, *path; /* libmicrohttpd's, valid as long as the request */
@@ -93,6 +94,9 @@ enum MHD_Result request_receive(struct request *request, const char *data, size_
 
 /* Queues the reply. */
 enum MHD_Result request_send(struct request *request);
+
+/* The request is not in hand any more: it has its reply, or its client left before that. */
+void request_handling_ends(struct request *request);
 
 void request_free(struct request *request);
 

@@ -146,9 +146,19 @@ void request_move_to_worker(struct request *request, handler *handle)
     request_resume(request);
 }
 
+void request_handling_ends(struct request *request)
+{
+    if (!request->handling)
+        return;
+    request->handling = false;
+    server_count(request->server, &request->server->handling, -1);
+}
+
+/* Also of a request whose client left while it was suspended: libmicrohttpd then ends it without another word. */
 void request_free(struct request *request)
 {
     struct http_server *server = request->server;
+    request_handling_ends(request);
     if (request->release)
         request->release(request->context);
     for (struct form_part *part = request->parts, *next; part; part = next) {

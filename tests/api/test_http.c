@@ -529,6 +529,23 @@ static void sigterm_finishes_what_is_under_way(void **state)
     server_stop(other);
 }
 
+/* Clients that reset their connection while a worker has their request: many, so that some do so before its reply. */
+static void clients_that_left_do_not_keep_the_server_from_ending(void **state)
+{
+    (void)state;
+    struct server *other = server_start(NULL);
+    const char *request = "GET /api/v1/jobs HTTP/1.1\r\n" HOST "\r\n";
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    for (int i = 0; i < 2000; i++) {
+        int fd = raw_connect(other);
+        raw_send(fd, request, strlen(request));
+        usleep((useconds_t)(i % 20) * 20);
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        close(fd);
+    }
+    server_stop(other);
+}
+
 static void address_that_others_reach_needs_consent(void **state)
 {
     (void)state;
@@ -578,6 +595,7 @@ int main(void)
         cmocka_unit_test(byte_now_and_then_does_not_outlive_the_deadline),
         cmocka_unit_test(silent_connection_is_closed),
         cmocka_unit_test(sigterm_finishes_what_is_under_way),
+        cmocka_unit_test(clients_that_left_do_not_keep_the_server_from_ending),
         cmocka_unit_test(address_that_others_reach_needs_consent),
     };
     static const char *const arguments[] = {
