@@ -9,11 +9,11 @@
 #include "server/drawings.h"
 #include "server/handlers.h"
 #include "server/input.h"
+#include "server/model_choice.h"
 #include "server/names.h"
 #include "server/png.h"
 #include "server/predict.h"
 #include "server/problem.h"
-#include "server/registry.h"
 #include "server/reply.h"
 
 /* Probabilities are floats: more digits than they hold would be noise. */
@@ -21,14 +21,6 @@
 
 /* An answer takes some 25 us to write: longer lists are written on a worker. */
 #define QUICK_ANSWERS 16
-
-/* Which model the request asks for. */
-struct choice {
-    const char *name;
-    bool named;      /* in the path, not by default */
-    int64_t version; /* 0: not given */
-    const char *job; /* NULL: not given */
-};
 
 /* A request between its submission and its reply; owned by the request. */
 struct call {
@@ -158,13 +150,14 @@ static void prediction_done(struct prediction *prediction)
 
 /* ---- Request ------------------------------------------------------------------------------------------------ */
 
-static bool read_query(struct request *request, struct choice *ret_choice, enum drawing_mode *ret_mode)
+static bool read_query(struct request *request, struct model_choice *ret_choice,
+                       enum drawing_mode *ret_mode)
 {
     static const char *const modes[] = {"auto", "raw", "drawing", NULL};
     static const char *const aliases[] = {"production", NULL};
     struct problems problems = {0};
     const char *name = request_param(request, "model");
-    struct choice choice = {
+    struct model_choice choice = {
         .name = name ? name : PREDICT_DEFAULT_NAME, .named = name, .job = request_query(request, "job")};
     int mode = DRAWING_AUTO, alias = 0;
     input_query_choice(request, "mode", modes, &mode, &problems);
@@ -182,46 +175,6 @@ static bool read_query(struct request *request, struct choice *ret_choice, enum 
     *ret_choice = choice;
     *ret_mode = (enum drawing_mode)mode;
     return true;
-}
-
-/* Without touching a file; NULL when there is none in memory. */
-static struct served_model *find_in_memory(struct app *app, const struct choice *choice)
-{
-    if (choice->job)
-        return predict_model_live(app->predictions, choice->job);
-    if (choice->version)
-        return predict_model_cached(app->predictions, choice->name, (int)choice->version);
-    return predict_model_default(app->predictions, choice->name);
-}
-
-/* A version from its file. Writes the reply and returns NULL on failure. */
-static struct served_model *load_version(struct app *app, struct request *request,
-                                         const struct choice *choice)
-{
-    struct model *model;
-    struct served_model *served = NULL;
-    struct error err;
-    enum status status = registry_load(app->registry, choice->name, (int)choice->version, &model, &err);
-    if (status == OK) {
-        status =
-            predict_model_keep(app->predictions, choice->name, (int)choice->version, model, &served, &err);
-        model_unref(model);
-    }
-    if (status != OK)
-        reply_error(request, &err);
-    return served;
-}
-
-static void reply_no_model(struct request *request, const struct choice *choice)
-{
-    if (choice->job)
-        reply_problem(request, PROBLEM_NOT_FOUND, "Job %s has no model in training.", choice->job);
-    else if (choice->named)
-        reply_problem(request, PROBLEM_NOT_FOUND, "No version of \"%s\" is in production.", choice->name);
-    else
-        reply_problem(
-            request, PROBLEM_NO_MODEL,
-            "There is no model to predict with yet: a training job gives one after its first epoch.");
 }
 
 static bool call_prepare(struct call *call)
@@ -257,12 +210,12 @@ static void submit(struct app *app, struct request *request, struct call *call)
 
 static void predict(struct app *app, struct request *request, bool may_block)
 {
-    struct choice choice;
+    struct model_choice choice;
     enum drawing_mode mode;
     if (!read_query(request, &choice, &mode))
         return;
-    struct served_model *served = find_in_memory(app, &choice);
-    if (!served && choice.version && !may_block) {
+    struct served_model *served = model_choice_find(app, &choice);
+    if (!served && model_choice_may_be_stored(&choice) && !may_block) {
         request_move_to_worker(request, predict_on_worker);
         return;
     }
@@ -276,10 +229,8 @@ static void predict(struct app *app, struct request *request, bool may_block)
     request_set_context(request, call, call_free);
     if (!drawings_read(request, mode, &call->drawings))
         return;
-    if (!served && choice.version)
-        call->served = load_version(app, request, &choice);
-    else if (!served)
-        reply_no_model(request, &choice);
+    if (!served)
+        call->served = model_choice_load(app, request, &choice);
     if (call->served)
         submit(app, request, call);
 }
