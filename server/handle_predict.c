@@ -123,6 +123,11 @@ static void reply_answer(struct app *app, struct request *request)
         reply_problem(request, PROBLEM_BUSY, "Too many predictions are waiting.");
         return;
     }
+    if (done->abandoned) {
+        reply_problem(request, PROBLEM_CLIENT_LEFT,
+                      "The connection was closed before the prediction's turn.");
+        return;
+    }
     if (done->status != OK) {
         reply_problem(request, PROBLEM_OVERLOADED, "The model could not be made ready to run.");
         return;
@@ -148,10 +153,14 @@ static void prediction_done(struct prediction *prediction)
     request_resume(call->request);
 }
 
+static bool client_left(const struct prediction *prediction)
+{
+    return request_client_left(((const struct call *)prediction)->request);
+}
+
 /* ---- Request ------------------------------------------------------------------------------------------------ */
 
-static bool read_query(struct request *request, struct model_choice *ret_choice,
-                       enum drawing_mode *ret_mode)
+static bool read_query(struct request *request, struct model_choice *ret_choice, enum drawing_mode *ret_mode)
 {
     static const char *const modes[] = {"auto", "raw", "drawing", NULL};
     static const char *const aliases[] = {"production", NULL};
@@ -191,7 +200,8 @@ static bool call_prepare(struct call *call)
                                            .count = count,
                                            .images = call->pixels,
                                            .probabilities = call->probabilities,
-                                           .done = prediction_done};
+                                           .done = prediction_done,
+                                           .is_abandoned = client_left};
     return true;
 }
 

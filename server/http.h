@@ -69,6 +69,9 @@ void request_suspend(struct request *request, handler *resume_with);
 /* Goes on with a request that was suspended. Any thread, once; the caller touches the request no more. */
 void request_resume(struct request *request);
 
+/* Whether the client of a suspended request has closed its connection. Any thread, until request_resume. */
+bool request_client_left(const struct request *request);
+
 /* Runs `handle` for this request on a thread that may block. Writes a 503 itself when too many wait. */
 void request_move_to_worker(struct request *request, handler *handle);
 

@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +114,15 @@ void request_suspend(struct request *request, handler *resume_with)
 void request_resume(struct request *request)
 {
     MHD_resume_connection(request->connection);
+}
+
+/* libmicrohttpd does not look at suspended connections, but neither does it close them. */
+bool request_client_left(const struct request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct pollfd socket = {.fd = info->connect_fd, .events = POLLRDHUP};
+    return poll(&socket, 1, 0) == 1;
 }
 
 /* Once parked, the request must not be touched here any more: that is why the flag is on this stack. */

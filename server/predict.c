@@ -6,41 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#define LIVE_MAX   8 /* models in training that are offered, newest first */
-#define RECENT_MAX 8 /* versions outside production that were asked for, latest first */
-
-/* Predictors that a worker keeps: for the model in production and one more. */
-#define READY_MAX 2
-
-struct ready_model {
-    struct served_model *served; /* a reference; NULL: free */
-    struct predictor *predictor;
-    uint64_t last_batch; /* number of the batch that used it last */
-};
-
-struct worker {
-    struct predict_service *service;
-    pthread_t thread;
-    struct ready_model ready[READY_MAX]; /* the worker's own */
-    uint64_t batches;
-    float *images;        /* [batch_max][28][28] */
-    float *probabilities; /* [batch_max][10] */
-};
-
-struct predict_service {
-    struct predict_config config;
-    pthread_mutex_t mutex;  /* guards all below but the workers, and served_model's counters */
-    pthread_cond_t waiting; /* a prediction was queued, or `stop` became true */
-    struct prediction *first, **last;
-    size_t queued; /* images that wait */
-    bool stop;
-    struct served_model **production; /* one a name */
-    size_t production_count;
-    struct served_model *live[LIVE_MAX];
-    struct served_model *recent[RECENT_MAX];
-    int worker_count;
-    struct worker workers[];
-};
+#include "server/predict_private.h"
 
 static uint64_t now_ns(void)
 {
@@ -49,272 +15,117 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* ---- Models as they are served -------------------------------------------------------------------------- */
-
-static enum status served_create(struct predict_service *service, const char *name, int version,
-                                 const char *job, int epoch, struct model *model,
-                                 struct served_model **ret_served, struct error *err)
-{
-    struct served_model *served = calloc(1, sizeof *served);
-    if (!served)
-        return error_set(err, ERR_MEMORY, "no memory to serve a model");
-    served->model = model_ref(model);
-    snprintf(served->name, sizeof served->name, "%s", name);
-    served->version = version;
-    snprintf(served->job, sizeof served->job, "%s", job);
-    served->epoch = epoch;
-    served->references = 1;
-    served->service = service;
-    *ret_served = served;
-    return OK;
-}
-
-static struct served_model *ref_locked(struct served_model *served)
-{
-    if (served)
-        served->references++;
-    return served;
-}
-
-void served_model_unref(struct served_model *served)
-{
-    if (!served)
-        return;
-    pthread_mutex_lock(&served->service->mutex);
-    bool last = --served->references == 0;
-    pthread_mutex_unlock(&served->service->mutex);
-    if (!last)
-        return;
-    model_unref(served->model);
-    free(served);
-}
-
-/* Puts `served` (a reference, or NULL) into a slot and gives back what was there, for the caller to release
- * when the mutex is free again. */
-static struct served_model *offer_locked(struct served_model **slot, struct served_model *served)
-{
-    struct served_model *before = *slot;
-    if (before)
-        before->offers--;
-    if (served)
-        served->offers++;
-    *slot = served;
-    return before;
-}
-
-/* Moves slots 0..index-1 one down and puts `served` first; gives back what was at `index`. */
-static struct served_model *offer_first_locked(struct served_model **slots, size_t index,
-                                               struct served_model *served)
-{
-    struct served_model *dropped = offer_locked(&slots[index], NULL);
-    memmove(slots + 1, slots, index * sizeof *slots);
-    slots[0] = NULL;
-    offer_locked(&slots[0], served);
-    return dropped;
-}
-
-/* ---- Tables ----------------------------------------------------------------------------------------------- */
-
-static size_t find_production_locked(const struct predict_service *service, const char *name)
-{
-    size_t i = 0;
-    while (i < service->production_count && strcmp(service->production[i]->name, name) != 0)
-        i++;
-    return i;
-}
-
-static size_t find_live_locked(const struct predict_service *service, const char *job)
-{
-    size_t i = 0;
-    while (i < LIVE_MAX && !(service->live[i] && strcmp(service->live[i]->job, job) == 0))
-        i++;
-    return i;
-}
-
-static size_t find_recent_locked(const struct predict_service *service, const char *name, int version)
-{
-    size_t i = 0;
-    while (i < RECENT_MAX && !(service->recent[i] && service->recent[i]->version == version &&
-                               strcmp(service->recent[i]->name, name) == 0))
-        i++;
-    return i;
-}
-
-static bool grow_production_locked(struct predict_service *service)
-{
-    size_t size = (service->production_count + 1) * sizeof *service->production;
-    struct served_model **grown = realloc(service->production, size);
-    if (!grown)
-        return false;
-    service->production = grown;
-    service->production[service->production_count++] = NULL;
-    return true;
-}
-
-static struct served_model *withdraw_production_locked(struct predict_service *service, size_t index)
-{
-    struct served_model *before = offer_locked(&service->production[index], NULL);
-    service->production[index] = service->production[--service->production_count];
-    return before;
-}
-
-enum status predict_publish_production(struct predict_service *service, const char *name, int version,
-                                       struct model *model, struct error *err)
-{
-    struct served_model *served = NULL, *before = NULL;
-    if (model) {
-        enum status status = served_create(service, name, version, "", 0, model, &served, err);
-        if (status != OK)
-            return status;
-    }
-    pthread_mutex_lock(&service->mutex);
-    size_t index = find_production_locked(service, name);
-    bool found = index < service->production_count;
-    bool room = found || !served || grow_production_locked(service);
-    if (found && !served)
-        before = withdraw_production_locked(service, index);
-    else if (served && room)
-        before = offer_locked(&service->production[index], served);
-    pthread_mutex_unlock(&service->mutex);
-    served_model_unref(before);
-    if (room)
-        return OK;
-    served_model_unref(served);
-    return error_set(err, ERR_MEMORY, "no memory to serve another model");
-}
-
-enum status predict_publish_live(struct predict_service *service, const char *name, const char *job_id,
-                                 int epoch, struct model *model, struct error *err)
-{
-    struct served_model *served;
-    enum status status = served_create(service, name, 0, job_id, epoch, model, &served, err);
-    if (status != OK)
-        return status;
-    pthread_mutex_lock(&service->mutex);
-    size_t index = find_live_locked(service, job_id);
-    struct served_model *dropped =
-        offer_first_locked(service->live, index < LIVE_MAX ? index : LIVE_MAX - 1, served);
-    pthread_mutex_unlock(&service->mutex);
-    served_model_unref(dropped);
-    return OK;
-}
-
-void predict_withdraw_live(struct predict_service *service, const char *job_id)
-{
-    struct served_model *dropped = NULL;
-    pthread_mutex_lock(&service->mutex);
-    size_t index = find_live_locked(service, job_id);
-    if (index < LIVE_MAX) {
-        dropped = offer_locked(&service->live[index], NULL);
-        memmove(service->live + index, service->live + index + 1,
-                (LIVE_MAX - 1 - index) * sizeof *service->live);
-        service->live[LIVE_MAX - 1] = NULL;
-    }
-    pthread_mutex_unlock(&service->mutex);
-    served_model_unref(dropped);
-}
-
-struct served_model *predict_model_default(struct predict_service *service, const char *name)
-{
-    struct served_model *served = NULL;
-    pthread_mutex_lock(&service->mutex);
-    size_t index = find_production_locked(service, name);
-    if (index < service->production_count)
-        served = service->production[index];
-    for (size_t i = 0; i < LIVE_MAX && !served; i++)
-        if (service->live[i] && strcmp(service->live[i]->name, name) == 0)
-            served = service->live[i];
-    ref_locked(served);
-    pthread_mutex_unlock(&service->mutex);
-    return served;
-}
-
-struct served_model *predict_model_live(struct predict_service *service, const char *job_id)
-{
-    pthread_mutex_lock(&service->mutex);
-    size_t index = find_live_locked(service, job_id);
-    struct served_model *served = index < LIVE_MAX ? ref_locked(service->live[index]) : NULL;
-    pthread_mutex_unlock(&service->mutex);
-    return served;
-}
-
-struct served_model *predict_model_cached(struct predict_service *service, const char *name, int version)
-{
-    struct served_model *served = NULL;
-    pthread_mutex_lock(&service->mutex);
-    size_t production = find_production_locked(service, name);
-    size_t recent = find_recent_locked(service, name, version);
-    if (production < service->production_count && service->production[production]->version == version) {
-        served = ref_locked(service->production[production]);
-    } else if (recent < RECENT_MAX) {
-        served = ref_locked(service->recent[recent]);
-        offer_first_locked(service->recent, recent, served);
-    }
-    pthread_mutex_unlock(&service->mutex);
-    return served;
-}
-
-enum status predict_model_keep(struct predict_service *service, const char *name, int version,
-                               struct model *model, struct served_model **ret_served, struct error *err)
-{
-    struct served_model *served;
-    enum status status = served_create(service, name, version, "", 0, model, &served, err);
-    if (status != OK)
-        return status;
-    pthread_mutex_lock(&service->mutex);
-    ref_locked(served); /* the caller's; the table gets the first */
-    size_t index = find_recent_locked(service, name, version);
-    struct served_model *dropped =
-        offer_first_locked(service->recent, index < RECENT_MAX ? index : RECENT_MAX - 1, served);
-    pthread_mutex_unlock(&service->mutex);
-    served_model_unref(dropped);
-    *ret_served = served;
-    return OK;
-}
-
 /* ---- Queue -------------------------------------------------------------------------------------------------- */
 
 bool predict_submit(struct predict_service *service, struct prediction *prediction)
 {
     prediction->queued_ns = now_ns();
     prediction->next = NULL;
+    prediction->taken = prediction->finished = 0;
     pthread_mutex_lock(&service->mutex);
     bool room = !service->stop && prediction->count <= service->config.queue_max - service->queued;
     if (room) {
         *service->last = prediction;
         service->last = &prediction->next;
         service->queued += prediction->count;
-        pthread_cond_signal(&service->waiting);
+        if (prediction->count > service->config.batch_max)
+            pthread_cond_broadcast(&service->waiting);
+        else
+            pthread_cond_signal(&service->waiting);
     }
     pthread_mutex_unlock(&service->mutex);
+    if (!room)
+        predict_stats_refused(service->stats);
     return room;
 }
 
-/* Takes the first that waits and those behind it for the same model, as long as they fit into one batch. NULL
- * when the service stops and nothing waits. */
-static struct prediction *take_batch(struct predict_service *service, size_t *ret_images)
+size_t predict_queue_length(struct predict_service *service)
+{
+    pthread_mutex_lock(&service->mutex);
+    size_t queued = service->queued;
+    pthread_mutex_unlock(&service->mutex);
+    return queued;
+}
+
+struct predict_stats *predict_service_stats(struct predict_service *service)
+{
+    return service->stats;
+}
+
+/* What a worker does at a time: whole predictions for one model, or a piece of one that is larger than a batch. */
+struct batch {
+    struct prediction *first; /* whole ones are a list */
+    size_t images;
+    bool is_piece;
+    size_t offset; /* images of the prediction before the piece */
+};
+
+static void unlink_locked(struct predict_service *service, struct prediction *end)
+{
+    service->first = end->next;
+    end->next = NULL;
+    if (!service->first)
+        service->last = &service->first;
+}
+
+static struct batch take_piece_locked(struct predict_service *service)
+{
+    struct prediction *whole = service->first;
+    size_t left = whole->count - whole->taken, batch_max = service->config.batch_max;
+    struct batch batch = {whole, left < batch_max ? left : batch_max, true, whole->taken};
+    if (whole->taken == 0)
+        whole->queue_ns = now_ns() - whole->queued_ns;
+    whole->taken += batch.images;
+    if (whole->taken == whole->count)
+        unlink_locked(service, whole);
+    return batch;
+}
+
+/* The first that waits and those behind it for the same model, as long as they fit into one batch. */
+static struct batch take_whole_locked(struct predict_service *service)
+{
+    struct batch batch = {.first = service->first};
+    struct prediction *end = batch.first;
+    for (struct prediction *p = end; p && p->served == batch.first->served; p = p->next) {
+        if (batch.images + p->count > service->config.batch_max)
+            break;
+        batch.images += p->count;
+        end = p;
+    }
+    unlink_locked(service, end);
+    return batch;
+}
+
+/* Waits for something to do; false when the service stops and nothing waits. */
+static bool take_batch(struct predict_service *service, struct batch *ret_batch)
 {
     pthread_mutex_lock(&service->mutex);
     while (!service->first && !service->stop)
         pthread_cond_wait(&service->waiting, &service->mutex);
-    struct prediction *batch = service->first, *end = NULL;
-    size_t images = 0;
-    for (struct prediction *p = batch; p && p->served == batch->served; p = p->next) {
-        if (end && images + p->count > service->config.batch_max)
-            break;
-        images += p->count;
-        end = p;
-    }
-    if (end) {
-        service->first = end->next;
-        end->next = NULL;
-        service->queued -= images;
-        if (!service->first)
-            service->last = &service->first;
+    bool found = service->first;
+    if (found) {
+        bool large = service->first->count > service->config.batch_max;
+        *ret_batch = large ? take_piece_locked(service) : take_whole_locked(service);
+        service->queued -= ret_batch->images;
     }
     pthread_mutex_unlock(&service->mutex);
-    *ret_images = images;
-    return batch;
+    return found;
+}
+
+/* A piece of `prediction` is done; whether that was all of it. */
+static bool finish_piece(struct predict_service *service, struct prediction *prediction, size_t images,
+                         enum status status, bool abandoned)
+{
+    pthread_mutex_lock(&service->mutex);
+    if (status != OK)
+        prediction->status = status;
+    prediction->abandoned |= abandoned;
+    if (prediction->batch_size < images)
+        prediction->batch_size = images;
+    prediction->finished += images;
+    bool last = prediction->finished == prediction->count;
+    pthread_mutex_unlock(&service->mutex);
+    return last;
 }
 
 /* ---- Workers ------------------------------------------------------------------------------------------------ */
@@ -363,69 +174,130 @@ static enum status make_ready(struct worker *worker, struct served_model *served
         return status;
     ready_clear(oldest);
     pthread_mutex_lock(&worker->service->mutex);
-    *oldest = (struct ready_model){ref_locked(served), predictor, worker->batches};
+    *oldest = (struct ready_model){served_model_ref_locked(served), predictor, worker->batches};
     pthread_mutex_unlock(&worker->service->mutex);
     *ret_predictor = predictor;
     return OK;
 }
 
-/* One prediction, as many passes as it needs; the images are used where they are. */
-static void run_single(struct worker *worker, struct predictor *predictor, struct prediction *prediction)
+/* Runs images where they are. */
+static void run_in_place(struct worker *worker, struct predictor *predictor, const struct batch *batch)
 {
-    size_t batch_max = worker->service->config.batch_max;
-    for (size_t done = 0; done < prediction->count; done += batch_max) {
-        size_t count = prediction->count - done < batch_max ? prediction->count - done : batch_max;
-        predictor_run(predictor, prediction->images + done * IMAGE_PIXELS, count,
-                      prediction->probabilities + done * CLASSES);
-    }
+    const struct prediction *p = batch->first;
+    uint64_t start = now_ns();
+    predictor_run(predictor, p->images + batch->offset * IMAGE_PIXELS, batch->images,
+                  p->probabilities + batch->offset * CLASSES);
+    predict_stats_pass(
+        worker->service->stats,
+        &(struct predict_pass){.served = p->served, .images = batch->images, .infer_ns = now_ns() - start});
 }
 
 /* Several predictions in one pass. */
-static void run_together(struct worker *worker, struct predictor *predictor, struct prediction *batch,
-                         size_t images)
+static void run_together(struct worker *worker, struct predictor *predictor, const struct batch *batch)
 {
+    uint64_t start = now_ns();
     float *target = worker->images;
-    for (struct prediction *p = batch; p; p = p->next) {
+    for (struct prediction *p = batch->first; p; p = p->next) {
         memcpy(target, p->images, p->count * IMAGE_PIXELS * sizeof *target);
         target += p->count * IMAGE_PIXELS;
     }
-    predictor_run(predictor, worker->images, images, worker->probabilities);
+    uint64_t gathered = now_ns();
+    predictor_run(predictor, worker->images, batch->images, worker->probabilities);
+    uint64_t computed = now_ns();
     const float *source = worker->probabilities;
-    for (struct prediction *p = batch; p; p = p->next) {
+    for (struct prediction *p = batch->first; p; p = p->next) {
         memcpy(p->probabilities, source, p->count * CLASSES * sizeof *source);
         source += p->count * CLASSES;
     }
+    predict_stats_pass(worker->service->stats, &(struct predict_pass){.served = batch->first->served,
+                                                                      .images = batch->images,
+                                                                      .input_ns = gathered - start,
+                                                                      .infer_ns = computed - gathered,
+                                                                      .output_ns = now_ns() - computed});
 }
 
-static void run_batch(struct worker *worker, struct prediction *batch, size_t images)
+/* The batch's model is made ready, and the batch run. */
+static enum status run_batch(struct worker *worker, const struct batch *batch)
 {
-    size_t batch_max = worker->service->config.batch_max;
     struct predictor *predictor;
-    uint64_t start = now_ns();
-    drop_retired(worker, batch->served);
-    enum status status = make_ready(worker, batch->served, &predictor);
-    if (status == OK && batch->next)
-        run_together(worker, predictor, batch, images);
-    else if (status == OK)
-        run_single(worker, predictor, batch);
+    drop_retired(worker, batch->first->served);
+    enum status status = make_ready(worker, batch->first->served, &predictor);
+    if (status != OK)
+        return status;
+    if (batch->first->next)
+        run_together(worker, predictor, batch);
+    else
+        run_in_place(worker, predictor, batch);
+    return OK;
+}
+
+static bool is_abandoned(const struct prediction *prediction)
+{
+    return prediction->is_abandoned && prediction->is_abandoned(prediction);
+}
+
+static void count_and_tell(struct worker *worker, struct prediction *prediction, uint64_t end)
+{
+    struct predict_stats *stats = worker->service->stats;
+    prediction->compute_ns = end - prediction->queued_ns - prediction->queue_ns;
+    if (prediction->abandoned)
+        predict_stats_abandoned(stats);
+    else
+        predict_stats_request(stats, prediction->served, prediction->status == OK, prediction->queue_ns,
+                              prediction->compute_ns);
+    prediction->done(prediction);
+}
+
+static void do_piece(struct worker *worker, const struct batch *batch)
+{
+    struct prediction *prediction = batch->first;
+    bool abandoned = is_abandoned(prediction);
+    enum status status = abandoned ? OK : run_batch(worker, batch);
+    if (finish_piece(worker->service, prediction, batch->images, status, abandoned))
+        count_and_tell(worker, prediction, now_ns());
+}
+
+/* Takes out those for which nobody waits. */
+static void drop_abandoned(struct worker *worker, struct batch *batch, uint64_t now)
+{
+    for (struct prediction **link = &batch->first, *p; (p = *link);) {
+        p->queue_ns = now - p->queued_ns;
+        if (!is_abandoned(p)) {
+            link = &p->next;
+            continue;
+        }
+        *link = p->next;
+        batch->images -= p->count;
+        p->abandoned = true;
+        count_and_tell(worker, p, now);
+    }
+}
+
+static void do_whole(struct worker *worker, struct batch *batch)
+{
+    drop_abandoned(worker, batch, now_ns());
+    if (!batch->first)
+        return;
+    enum status status = run_batch(worker, batch);
     uint64_t end = now_ns();
-    for (struct prediction *p = batch, *next; p; p = next) {
+    for (struct prediction *p = batch->first, *next; p; p = next) {
         next = p->next; /* `done` may free it */
         p->status = status;
-        p->queue_ns = start - p->queued_ns;
-        p->compute_ns = end - start;
-        p->batch_size = images < batch_max ? images : batch_max;
-        p->done(p);
+        p->batch_size = batch->images;
+        count_and_tell(worker, p, end);
     }
 }
 
 static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
-    struct prediction *batch;
-    size_t images;
-    while ((batch = take_batch(worker->service, &images)))
-        run_batch(worker, batch, images);
+    struct batch batch;
+    while (take_batch(worker->service, &batch)) {
+        if (batch.is_piece)
+            do_piece(worker, &batch);
+        else
+            do_whole(worker, &batch);
+    }
     return NULL;
 }
 
@@ -457,13 +329,15 @@ enum status predict_service_create(const struct predict_config *config, struct p
     service->last = &service->first;
     pthread_mutex_init(&service->mutex, NULL);
     pthread_cond_init(&service->waiting, NULL);
-    for (int i = 0; i < config->workers; i++)
-        if (!worker_start(service)) {
-            predict_service_free(service);
-            return error_set(err, ERR_MEMORY, "cannot start %d prediction workers", config->workers);
-        }
-    *ret_service = service;
-    return OK;
+    enum status status = predict_stats_create(config->batch_max, &service->stats, err);
+    for (int i = 0; i < config->workers && status == OK; i++)
+        if (!worker_start(service))
+            status = error_set(err, ERR_MEMORY, "cannot start %d prediction workers", config->workers);
+    if (status == OK)
+        *ret_service = service;
+    else
+        predict_service_free(service);
+    return status;
 }
 
 static void worker_end(struct worker *worker)
@@ -485,13 +359,8 @@ void predict_service_free(struct predict_service *service)
     pthread_mutex_unlock(&service->mutex);
     for (int i = 0; i < service->worker_count; i++)
         worker_end(&service->workers[i]);
-    for (size_t i = 0; i < service->production_count; i++)
-        served_model_unref(service->production[i]);
-    for (size_t i = 0; i < LIVE_MAX; i++)
-        served_model_unref(service->live[i]);
-    for (size_t i = 0; i < RECENT_MAX; i++)
-        served_model_unref(service->recent[i]);
-    free(service->production);
+    predict_models_free(service);
+    predict_stats_free(service->stats);
     pthread_cond_destroy(&service->waiting);
     pthread_mutex_destroy(&service->mutex);
     free(service);

@@ -1,7 +1,8 @@
 /* The prediction service: a bounded queue, workers that run batches, and the models being served.
  *
- * A worker takes everything that waits for one model, up to a maximum, and never waits for more. The model of a
- * request is fixed when it is queued, so a swap never mixes two models in one answer. Models are held by
+ * A worker takes everything that waits for one model, up to a maximum, and never waits for more. A prediction of more
+ * images than that is shared out among the workers. One whose client has left is dropped before any work is done. The
+ * model of a request is fixed when it is queued, so a swap never mixes two models in one answer. Models are held by
  * reference: a swap is one pointer under a mutex, and the old model goes when its last request is done.
  *
  * Threads: every function may be called from any thread and holds a mutex for a few instructions. */
@@ -82,17 +83,29 @@ struct prediction {
     /* Called once by a worker, with no lock held. Afterwards the service touches the prediction no more. */
     void (*done)(struct prediction *prediction);
 
+    /* Whether nobody waits for the answer any more; asked by a worker before it computes. NULL: somebody does. */
+    bool (*is_abandoned)(const struct prediction *prediction);
+
     enum status status;  /* OK, or why the model could not be made ready to run */
+    bool abandoned;      /* there are no probabilities, as nobody waited for them */
     uint64_t queued_ns;  /* when it was queued, CLOCK_MONOTONIC */
     uint64_t queue_ns;   /* how long it waited */
-    uint64_t compute_ns; /* how long the forward pass took */
-    size_t batch_size;   /* images of that pass */
+    uint64_t compute_ns; /* how long it was in work */
+    size_t batch_size;   /* images of its forward pass, of the largest when there were several */
 
-    struct prediction *next; /* the service's */
+    /* The service's, guarded by its mutex. */
+    struct prediction *next;
+    size_t taken, finished; /* images that workers have taken, and are done with */
 };
 
 /* Queues the prediction, which must stay where it is until `done`. False when the queue is full or the service
  * stops: then `done` is not called. */
 MUST_CHECK bool predict_submit(struct predict_service *service, struct prediction *prediction);
+
+/* Images that wait. */
+size_t predict_queue_length(struct predict_service *service);
+
+/* What was counted since the start. */
+struct predict_stats *predict_service_stats(struct predict_service *service);
 
 #endif

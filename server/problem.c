@@ -29,6 +29,7 @@ static const struct problem_kind kinds[PROBLEM_COUNT] = {
     [PROBLEM_UNDECODABLE] = {422, "undecodable", "Not a readable image"},
     [PROBLEM_NO_INK] = {422, "no-ink", "Nothing is drawn"},
     [PROBLEM_BUSY] = {429, "busy", "Too many requests waiting"},
+    [PROBLEM_CLIENT_LEFT] = {499, "client-left", "Client closed the connection"},
     [PROBLEM_INTERNAL] = {500, "internal", "Internal error"},
     [PROBLEM_NO_MODEL] = {503, "no-model", "No model yet"},
     [PROBLEM_STOPPING] = {503, "stopping", "Server is shutting down"},

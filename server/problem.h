@@ -25,6 +25,7 @@ enum problem {
     PROBLEM_UNDECODABLE,        /* 422: an image that is none */
     PROBLEM_NO_INK,             /* 422: a drawing on which nothing is drawn */
     PROBLEM_BUSY,               /* 429: a queue is full; sent with Retry-After */
+    PROBLEM_CLIENT_LEFT,        /* 499: for the log; nobody reads it */
     PROBLEM_INTERNAL,           /* 500 */
     PROBLEM_NO_MODEL,           /* 503: no model to predict with yet */
     PROBLEM_STOPPING,           /* 503: the server is shutting down */

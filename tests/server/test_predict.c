@@ -2,6 +2,7 @@
  *
  * The models are tiny and of random weights: what matters is that each answers differently. */
 #include "server/predict.h"
+#include "server/predict_stats.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -390,6 +391,117 @@ static void what_is_queued_is_answered_before_the_end(void **state)
     gate.done = 0;
 }
 
+/* ---- Large predictions, and those for which nobody waits ------------------------------------------------- */
+
+static pthread_barrier_t both_workers;
+
+/* A worker asks this before each piece: goes on when another asks at the same time. */
+static bool wait_for_the_other_worker(const struct prediction *prediction)
+{
+    (void)prediction;
+    pthread_barrier_wait(&both_workers);
+    return false;
+}
+
+static void large_prediction_is_shared_out_among_workers(void **state)
+{
+    (void)state;
+    start_service(2, 8, 1024);
+    publish("digits", 1, 0);
+    struct served_model *served = predict_model_default(service, "digits");
+    struct job job;
+    float expected[64][CLASSES];
+    fill_images();
+    predict_alone(0, 64, expected);
+    pthread_barrier_init(&both_workers, NULL, 2);
+    prepare(&job, served, 64);
+    job.prediction.is_abandoned = wait_for_the_other_worker;
+    assert_true(predict_submit(service, &job.prediction));
+    wait_for(&gate, 1);
+    pthread_barrier_destroy(&both_workers);
+    assert_true(close_to(job.probabilities[0], expected[0], 64 * CLASSES));
+    assert_int_equal(predict_queue_length(service), 0);
+    served_model_unref(served);
+}
+
+static bool is_gone(const struct prediction *prediction)
+{
+    (void)prediction;
+    return true;
+}
+
+static void prediction_that_nobody_waits_for_costs_no_pass(void **state)
+{
+    (void)state;
+    start_service(1, 8, 1024);
+    publish("digits", 1, 0);
+    struct served_model *served = predict_model_default(service, "digits");
+    struct blocker blocker;
+    struct job jobs[4];
+    block_worker(&blocker, served);
+    /* Two small ones and a large one are given up; one small one among them is not. */
+    const size_t counts[] = {3, 2, 3, 20};
+    for (size_t i = 0; i < 4; i++) {
+        prepare(&jobs[i], served, counts[i]);
+        jobs[i].prediction.is_abandoned = i == 1 ? NULL : is_gone;
+        assert_true(predict_submit(service, &jobs[i].prediction));
+    }
+    assert_int_equal(predict_queue_length(service), 28);
+    open_gate(&blocker);
+    wait_for(&gate, 5);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(jobs[i].prediction.abandoned, i != 1);
+    float expected[2][CLASSES];
+    predict_alone(0, 2, expected);
+    assert_true(close_to(jobs[1].probabilities[0], expected[0], 2 * CLASSES));
+    struct predict_totals totals = predict_stats_totals(predict_service_stats(service));
+    assert_int_equal(totals.images, 1 + 2); /* the blocker's and that one's */
+    assert_int_equal(totals.abandoned, 3);
+    served_model_unref(served);
+}
+
+/* ---- Statistics ------------------------------------------------------------------------------------------ */
+
+static void each_version_is_counted_apart(void **state)
+{
+    (void)state;
+    start_service(1, 8, 64);
+    publish("digits", 1, 0);
+    publish("other", 7, 1);
+    static const struct {
+        const char *name;
+        size_t count;
+    } requests[] = {{"digits", 3}, {"other", 1}, {"digits", 20}};
+    for (size_t i = 0; i < 3; i++) {
+        struct served_model *served = predict_model_default(service, requests[i].name);
+        struct job job;
+        prepare(&job, served, requests[i].count);
+        assert_true(predict_submit(service, &job.prediction));
+        wait_for(&gate, 1);
+        served_model_unref(served);
+    }
+    struct model_stats *counted;
+    size_t count;
+    struct predict_stats *stats = predict_service_stats(service);
+    assert_int_equal(predict_stats_read(stats, "digits", 0, &counted, &count, NULL), OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(counted[0].version, 1);
+    assert_int_equal(counted[0].images, 23);
+    assert_int_equal(counted[0].passes, 4); /* 3; 8 + 8 + 4 */
+    assert_int_equal(counted[0].success.count, 2);
+    assert_int_equal(counted[0].fail.count, 0);
+    assert_int_equal(counted[0].batches[8 - 1].infer.count, 2);
+    assert_int_equal(counted[0].batches[4 - 1].infer.count, 1);
+    assert_true(counted[0].infer.ns > 0 && counted[0].last_at > 0);
+    model_stats_free(counted, count);
+    assert_int_equal(predict_stats_read(stats, NULL, 0, &counted, &count, NULL), OK);
+    assert_int_equal(count, 2);
+    model_stats_free(counted, count);
+    assert_int_equal(predict_stats_read(stats, "digits", 2, &counted, &count, NULL), OK);
+    assert_int_equal(count, 0);
+    model_stats_free(counted, count);
+}
+
 /* ---- Swaps -------------------------------------------------------------------------------------------- */
 
 struct client {
@@ -456,6 +568,9 @@ int main(void)
         TEST(all_that_wait_for_a_model_go_into_one_batch),
         TEST(full_queue_refuses_at_once),
         TEST(what_is_queued_is_answered_before_the_end),
+        TEST(large_prediction_is_shared_out_among_workers),
+        TEST(prediction_that_nobody_waits_for_costs_no_pass),
+        TEST(each_version_is_counted_apart),
         TEST(swaps_under_load_never_mix_models),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,0 +1,53 @@
+/* What predict.c (queue and workers) and predict_models.c (which models there are) share. */
+#ifndef DIGITD_PREDICT_PRIVATE_H
+#define DIGITD_PREDICT_PRIVATE_H
+
+#include <pthread.h>
+
+#include "server/predict.h"
+#include "server/predict_stats.h"
+
+#define LIVE_MAX   8 /* models in training that are offered, newest first */
+#define RECENT_MAX 8 /* versions outside production that were asked for, latest first */
+
+/* Predictors that a worker keeps: for the model in production and one more. */
+#define READY_MAX 2
+
+struct ready_model {
+    struct served_model *served; /* a reference; NULL: free */
+    struct predictor *predictor;
+    uint64_t last_batch; /* number of the batch that used it last */
+};
+
+struct worker {
+    struct predict_service *service;
+    pthread_t thread;
+    struct ready_model ready[READY_MAX]; /* the worker's own */
+    uint64_t batches;
+    float *images;        /* [batch_max][28][28] */
+    float *probabilities; /* [batch_max][10] */
+};
+
+struct predict_service {
+    struct predict_config config;
+    struct predict_stats *stats;
+    pthread_mutex_t mutex;  /* guards all below but the workers, and served_model's counters */
+    pthread_cond_t waiting; /* a prediction was queued, or `stop` became true */
+    struct prediction *first, **last;
+    size_t queued; /* images that wait */
+    bool stop;
+    struct served_model **production; /* one a name */
+    size_t production_count;
+    struct served_model *live[LIVE_MAX];
+    struct served_model *recent[RECENT_MAX];
+    int worker_count;
+    struct worker workers[];
+};
+
+/* Takes another reference; NULL passes. With the service's mutex held. */
+struct served_model *served_model_ref_locked(struct served_model *served);
+
+/* Lets go of all models, at the end. */
+void predict_models_free(struct predict_service *service);
+
+#endif
