@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Bytes of V and M of one block: half of a 512 KiB second-level cache. */
-#define BLOCK_BYTES    (256 * 1024)
+#define BLOCK_BYTES    (512 * 1024)
 #define BLOCK_MULTIPLE 12 /* the rows of a product's register block, of every instruction set */
 
 static bool winograd_applies(const struct conv_shape *shape)
@@ -19,18 +19,11 @@ static bool winograd_applies(const struct conv_shape *shape)
     return (shape->kernel_size == 3 || shape->kernel_size == 5) && shape->in_pitch % 16 == 0;
 }
 
-static struct winograd_shape tiling(const struct conv_shape *shape)
+/* Behind a max-pool of 2, a last odd row and column are not needed. */
+static struct winograd_tiling tiling(const struct conv_shape *shape, size_t images, bool pooled)
 {
-    int out_tile = WINOGRAD_TILE + 1 - shape->kernel_size;
-    return (struct winograd_shape){.conv = *shape,
-                                   .out_tile = out_tile,
-                                   .tile_rows = (shape->out_height + out_tile - 1) / out_tile,
-                                   .tile_columns = (shape->out_width + out_tile - 1) / out_tile};
-}
-
-static size_t tile_count(const struct winograd_shape *shape, size_t images)
-{
-    return images * (size_t)shape->tile_rows * (size_t)shape->tile_columns;
+    int unit = pooled ? 2 : 1;
+    return winograd_tiling_of(shape, shape->out_height / unit * unit, shape->out_width / unit * unit, images);
 }
 
 static size_t block_tiles(const struct conv_shape *shape)
@@ -65,18 +58,17 @@ static struct tile_range slice(size_t count, size_t part, size_t parts)
 static void winograd_prepare(const struct kernels *kernels, const struct conv_shape *shape, bool training,
                              const float *kernel, float *prepared, size_t part, size_t parts)
 {
-    struct winograd_shape forward = tiling(shape);
     size_t channels = (size_t)shape->channels, filters = (size_t)shape->filters;
     struct tile_range rows = slice(channels, part, parts);
-    kernels->winograd_kernel(&forward, (int)rows.first, (int)rows.count, kernel, prepared);
+    kernels->winograd_kernel(shape, (int)rows.first, (int)rows.count, kernel, prepared);
     if (!training)
         return;
 
-    struct winograd_shape transposed = forward;
-    transposed.conv.channels = shape->filters;
-    transposed.conv.filters = shape->channels;
-    transposed.conv.in_pitch = shape->out_pitch;
-    transposed.conv.out_pitch = shape->in_pitch;
+    struct conv_shape transposed = *shape;
+    transposed.channels = shape->filters;
+    transposed.filters = shape->channels;
+    transposed.in_pitch = shape->out_pitch;
+    transposed.out_pitch = shape->in_pitch;
     float *ut = prepared + points_size(shape), *swapped = ut + points_size(shape);
     rows = slice(filters, part, parts);
     for (size_t tap = 0; tap < (size_t)(shape->kernel_size * shape->kernel_size); tap++)
@@ -91,65 +83,112 @@ static void winograd_prepare(const struct kernels *kernels, const struct conv_sh
 /* V and M of a block; for training also dU. */
 static size_t winograd_workspace(const struct conv_shape *shape, size_t images, bool training)
 {
-    struct winograd_shape tiles = tiling(shape);
-    size_t block = block_tiles(shape), all = tile_count(&tiles, images);
-    size_t count = block < all ? block : all;
+    struct winograd_tiling tiles = tiling(shape, images, false);
+    struct tile_group groups[TILE_GROUPS];
+    size_t all = winograd_groups(&tiles, groups), most = block_tiles(shape);
+    size_t count = all < most ? all : most;
     size_t floats = WINOGRAD_POINTS *
                     (winograd_stride(count, shape->in_pitch) + winograd_stride(count, shape->out_pitch));
     return training ? floats + points_size(shape) : floats;
+}
+
+/* Some tiles of a layer, and where their matrices are. */
+struct block {
+    const struct winograd_tiling *tiles;
+    const struct tile_group *groups;
+    struct tile_range range;
+    float *v, *m; /* [36][range.count][in_pitch], [36][range.count][out_pitch] */
+};
+
+/* The rows of a point's matrices: of the tiles that have that point. */
+static struct tile_range point_rows(const struct block *block, size_t point)
+{
+    struct tile_range rows = tile_range_common(winograd_point_tiles(block->groups, (int)point), block->range);
+    rows.first -= block->range.first;
+    return rows;
+}
+
+static float *matrix(float *matrices, const struct block *block, size_t pitch, size_t point, size_t row)
+{
+    return matrices + point * winograd_stride(block->range.count, pitch) + row * pitch;
+}
+
+static void block_forward(const struct conv_context *context, const struct block *block, const float *x,
+                          const float *bias, enum activation activation, const struct conv_pool *pool,
+                          float *y)
+{
+    const struct conv_shape *shape = context->shape;
+    const struct kernels *kernels = context->kernels;
+    size_t in = shape->in_pitch, out = shape->out_pitch;
+    kernels->winograd_input(block->tiles, block->range, x, block->v);
+    for (size_t p = 0; p < WINOGRAD_POINTS; p++) {
+        struct tile_range rows = point_rows(block, p);
+        kernels->product(rows.count, out, (size_t)shape->channels, matrix(block->v, block, in, p, rows.first),
+                         in, 1, context->prepared + p * winograd_stride(in, out), out,
+                         matrix(block->m, block, out, p, rows.first), out, false);
+    }
+    if (pool)
+        kernels->winograd_output_pooled(block->tiles, block->range, block->m, bias, activation, y,
+                                        pool->place);
+    else
+        kernels->winograd_output(block->tiles, block->range, block->m, bias, activation, y);
+}
+
+/* The next block of `all` tiles, in the workspace behind `skip` floats. */
+static bool next_block(const struct conv_context *context, size_t all, size_t skip, struct block *block)
+{
+    size_t most = block_tiles(context->shape);
+    block->range.first += block->range.count;
+    size_t rest = all - block->range.first;
+    block->range.count = rest < most ? rest : most;
+    block->v = context->workspace + skip;
+    block->m = block->v + WINOGRAD_POINTS * winograd_stride(block->range.count, context->shape->in_pitch);
+    return rest > 0;
 }
 
 static void winograd_forward(const struct conv_context *context, size_t images, const float *x,
                              const float *bias, enum activation activation, const struct conv_pool *pool,
                              float *y)
 {
-    const struct conv_shape *shape = context->shape;
-    const struct kernels *kernels = context->kernels;
-    struct winograd_shape tiles = tiling(shape);
-    size_t all = tile_count(&tiles, images), block = block_tiles(shape);
-    size_t in = shape->in_pitch, out = shape->out_pitch, u_stride = winograd_stride(in, out);
-    for (size_t first = 0; first < all; first += block) {
-        struct tile_range range = {.first = first, .count = all - first < block ? all - first : block};
-        size_t v_stride = winograd_stride(range.count, in), m_stride = winograd_stride(range.count, out);
-        float *v = context->workspace, *m = v + WINOGRAD_POINTS * v_stride;
-        kernels->winograd_input(&tiles, range, x, v);
-        for (size_t p = 0; p < WINOGRAD_POINTS; p++)
-            kernels->product(range.count, out, (size_t)shape->channels, v + p * v_stride, in, 1,
-                             context->prepared + p * u_stride, out, m + p * m_stride, out, false);
-        if (pool)
-            kernels->winograd_output_pooled(&tiles, range, m, bias, activation, y, pool->place);
-        else
-            kernels->winograd_output(&tiles, range, m, bias, activation, y);
-    }
+    struct winograd_tiling tiles = tiling(context->shape, images, pool);
+    struct tile_group groups[TILE_GROUPS];
+    size_t all = winograd_groups(&tiles, groups);
+    struct block block = {.tiles = &tiles, .groups = groups};
+    while (next_block(context, all, 0, &block))
+        block_forward(context, &block, x, bias, activation, pool, y);
 }
 
 /* ---- Backward ---- */
 
-static void block_backward(const struct conv_context *context, const struct winograd_shape *tiles,
-                           struct tile_range range, bool first_block, const float *x, const float *dy,
-                           const struct conv_pool *pool, float *du, float *dx)
+/* du += v^T dm at each point; the first tiles that have it set du. */
+static void add_kernel_gradient(const struct conv_context *context, const struct block *block, float *du)
 {
     const struct conv_shape *shape = context->shape;
-    const struct kernels *kernels = context->kernels;
-    size_t in = shape->in_pitch, out = shape->out_pitch, count = range.count;
-    size_t u_stride = winograd_stride(in, out), v_stride = winograd_stride(count, in);
-    size_t m_stride = winograd_stride(count, out);
-    float *v = du + points_size(shape), *dm = v + WINOGRAD_POINTS * v_stride;
-    kernels->winograd_input(tiles, range, x, v);
-    if (pool)
-        kernels->winograd_pooled_gradient(tiles, range, dy, pool->place, dm);
-    else
-        kernels->winograd_output_gradient(tiles, range, dy, dm);
-    for (size_t p = 0; p < WINOGRAD_POINTS; p++)
-        kernels->product((size_t)shape->channels, out, count, v + p * v_stride, 1, in, dm + p * m_stride, out,
-                         du + p * u_stride, out, !first_block);
-    if (!dx)
-        return;
+    size_t in = shape->in_pitch, out = shape->out_pitch;
+    for (size_t p = 0; p < WINOGRAD_POINTS; p++) {
+        struct tile_range rows = point_rows(block, p);
+        bool later = block->range.first > winograd_point_tiles(block->groups, (int)p).first;
+        if (rows.count > 0 || block->range.first == 0)
+            context->kernels->product((size_t)shape->channels, out, rows.count,
+                                      matrix(block->v, block, in, p, rows.first), 1, in,
+                                      matrix(block->m, block, out, p, rows.first), out,
+                                      du + p * winograd_stride(in, out), out, later);
+    }
+}
+
+/* dv = dm u^T takes the place of v. */
+static void add_input_gradient(const struct conv_context *context, const struct block *block, float *dx)
+{
+    const struct conv_shape *shape = context->shape;
+    size_t in = shape->in_pitch, out = shape->out_pitch;
     const float *ut = context->prepared + points_size(shape);
-    for (size_t p = 0; p < WINOGRAD_POINTS; p++) /* dv takes the place of v */
-        kernels->product(count, in, (size_t)shape->filters, dm + p * m_stride, out, 1, ut + p * u_stride, in,
-                         v + p * v_stride, in, false);
-    kernels->winograd_input_gradient(tiles, range, v, dx);
+    for (size_t p = 0; p < WINOGRAD_POINTS; p++) {
+        struct tile_range rows = point_rows(block, p);
+        context->kernels->product(
+            rows.count, in, (size_t)shape->filters, matrix(block->m, block, out, p, rows.first), out, 1,
+            ut + p * winograd_stride(in, out), in, matrix(block->v, block, in, p, rows.first), in, false);
+    }
+    context->kernels->winograd_input_gradient(block->tiles, block->range, block->v, dx);
 }
 
 static void winograd_backward(const struct conv_context *context, size_t images, const float *x,
@@ -157,16 +196,25 @@ static void winograd_backward(const struct conv_context *context, size_t images,
                               float *dx)
 {
     const struct conv_shape *shape = context->shape;
-    struct winograd_shape tiles = tiling(shape);
-    size_t all = tile_count(&tiles, images), block = block_tiles(shape);
+    const struct kernels *kernels = context->kernels;
+    struct winograd_tiling tiles = tiling(shape, images, pool);
+    struct tile_group groups[TILE_GROUPS];
+    size_t all = winograd_groups(&tiles, groups);
+    struct block block = {.tiles = &tiles, .groups = groups};
     float *du = context->workspace;
     if (dx)
         memset(dx, 0, images * conv_input_size(shape) * sizeof *dx);
-    for (size_t first = 0; first < all; first += block) {
-        struct tile_range range = {.first = first, .count = all - first < block ? all - first : block};
-        block_backward(context, &tiles, range, first == 0, x, dy, pool, du, dx);
+    while (next_block(context, all, points_size(shape), &block)) {
+        kernels->winograd_input(&tiles, block.range, x, block.v);
+        if (pool)
+            kernels->winograd_pooled_gradient(&tiles, block.range, dy, pool->place, block.m);
+        else
+            kernels->winograd_output_gradient(&tiles, block.range, dy, block.m);
+        add_kernel_gradient(context, &block, du);
+        if (dx)
+            add_input_gradient(context, &block, dx);
     }
-    context->kernels->winograd_kernel_gradient(&tiles, du, accumulate, dkernel);
+    kernels->winograd_kernel_gradient(shape, du, accumulate, dkernel);
 }
 
 const struct conv_algorithm conv_winograd = {

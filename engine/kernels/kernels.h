@@ -7,37 +7,7 @@
 #define ENGINE_KERNELS_KERNELS_H
 
 #include "engine/engine.h"
-
-/* A stride-1 convolution of square kernels, for every algorithm. */
-struct conv_shape {
-    int height, width;         /* input */
-    int out_height, out_width; /* output */
-    int kernel_size, pad;      /* pad: zeros before the first row and column */
-    int channels, filters;     /* input and output channels */
-    size_t in_pitch, out_pitch;
-};
-
-/* The tiling of one convolution by Winograd F(m x m, r x r) with m + r - 1 = 6: 6x6 tiles that step by m. */
-#define WINOGRAD_TILE   6
-#define WINOGRAD_POINTS (WINOGRAD_TILE * WINOGRAD_TILE)
-
-struct winograd_shape {
-    struct conv_shape conv;
-    int out_tile; /* m: 4 for 3x3 kernels, 2 for 5x5 */
-    int tile_rows, tile_columns;
-};
-
-/* Tiles first..first+count-1 of a batch of images, numbered image by image, row by row. */
-struct tile_range {
-    size_t first, count;
-};
-
-/* Floats from one of the 36 matrices of a Winograd layer to the next. The line between them keeps the 36 elements of a
- * tile out of each other's cache set. */
-static inline size_t winograd_stride(size_t rows, size_t pitch)
-{
-    return rows * pitch + 16;
-}
+#include "engine/kernels/tiling.h"
 
 /* C[m][n] = A[m][k] B[k][n], or += with `accumulate`. A is read at a[i * a_row + j * a_column], so that it may be a
  * transpose; rows of B and C are contiguous; n is a multiple of 16. */
@@ -61,41 +31,41 @@ struct kernels {
     void (*product_few_rows)(size_t m, size_t n, size_t k, const float *a, size_t a_row, const float *b,
                              size_t b_row, float *c, size_t c_row);
 
-    /* Below, [36][rows][pitch] are matrices that lie winograd_stride(rows, pitch) apart. */
+    /* Below, [36][rows][pitch] are matrices that lie winograd_stride(rows, pitch) apart. A tile that does not have a
+     * point has a row in its matrix all the same, which nobody reads or writes. */
 
-    /* x [images][h][w][in_pitch] -> v [36][range.count][in_pitch]: B^T d B of each tile. */
-    void (*winograd_input)(const struct winograd_shape *shape, struct tile_range range, const float *x,
+    /* x [images][h][w][in_pitch] -> v [36][block.count][in_pitch]: B^T d B of each tile. */
+    void (*winograd_input)(const struct winograd_tiling *tiling, struct tile_range block, const float *x,
                            float *v);
 
-    /* m [36][range.count][out_pitch] -> y [images][oh][ow][out_pitch]: activation(A^T m A + bias[out_pitch]). */
-    void (*winograd_output)(const struct winograd_shape *shape, struct tile_range range, const float *m,
+    /* m [36][block.count][out_pitch] -> y [images][oh][ow][out_pitch]: activation(A^T m A + bias[out_pitch]). */
+    void (*winograd_output)(const struct winograd_tiling *tiling, struct tile_range block, const float *m,
                             const float *bias, enum activation activation, float *y);
 
     /* The same behind a max-pool of 2: y [images][oh/2][ow/2][out_pitch], and unless NULL the place 0..3 of each maximum
      * in its window. */
-    void (*winograd_output_pooled)(const struct winograd_shape *shape, struct tile_range range,
+    void (*winograd_output_pooled)(const struct winograd_tiling *tiling, struct tile_range block,
                                    const float *m, const float *bias, enum activation activation, float *y,
                                    int32_t *place);
 
-    /* dy [images][oh][ow][out_pitch] -> dm [36][range.count][out_pitch]: A dy A^T. */
-    void (*winograd_output_gradient)(const struct winograd_shape *shape, struct tile_range range,
+    /* dy [images][oh][ow][out_pitch] -> dm [36][block.count][out_pitch]: A dy A^T. */
+    void (*winograd_output_gradient)(const struct winograd_tiling *tiling, struct tile_range block,
                                      const float *dy, float *dm);
 
     /* The same from the gradient behind the max-pool: dy and place [images][oh/2][ow/2][out_pitch]. */
-    void (*winograd_pooled_gradient)(const struct winograd_shape *shape, struct tile_range range,
+    void (*winograd_pooled_gradient)(const struct winograd_tiling *tiling, struct tile_range block,
                                      const float *dy, const int32_t *place, float *dm);
 
-    /* dv [36][range.count][in_pitch]: B dv B^T is added to dx [images][h][w][in_pitch], tiles overlap. */
-    void (*winograd_input_gradient)(const struct winograd_shape *shape, struct tile_range range,
+    /* dv [36][block.count][in_pitch]: B dv B^T is added to dx [images][h][w][in_pitch], tiles overlap. */
+    void (*winograd_input_gradient)(const struct winograd_tiling *tiling, struct tile_range block,
                                     const float *dv, float *dx);
 
     /* g [r][r][channels][filters] -> u [36][in_pitch][out_pitch] = G g G^T for channels first..first+count-1; padding
      * is zero. */
-    void (*winograd_kernel)(const struct winograd_shape *shape, int first, int count, const float *g,
-                            float *u);
+    void (*winograd_kernel)(const struct conv_shape *shape, int first, int count, const float *g, float *u);
 
     /* du [36][in_pitch][out_pitch] -> dg [r][r][channels][filters] = G^T du G, or += with `accumulate`. */
-    void (*winograd_kernel_gradient)(const struct winograd_shape *shape, const float *du, bool accumulate,
+    void (*winograd_kernel_gradient)(const struct conv_shape *shape, const float *du, bool accumulate,
                                      float *dg);
 
     /* Convolution of one input channel: x [h][w] of one image, kernel [r][r][out_pitch] -> y [oh][ow][out_pitch]. */

@@ -1,178 +1,228 @@
-/* The transforms of Winograd convolution on 6x6 tiles (Winograd 1980; Lavin and Gray, arXiv 1509.09308).
+/* The transforms of Winograd convolution on tiles: of inputs and outputs, forward and backward.
  *
- * With the points 0, 1, -1, 2, -2 and infinity, F(4x4, 3x3) and F(2x2, 5x5) share the transform of the input,
- * B^T d B, and differ in A and G only. Each 2-D transform is a 1-D transform of the columns, then of the rows;
- * channels are the lanes. */
+ * Each is a transform of the columns, then of the rows; channels are the lanes. A whole tile does not fit the registers:
+ * the columns are transformed anew for each of its passes, which makes one or two rows at a time, those that
+ * share most. Reading is cheaper than spilling. */
 #include "engine/kernels/activate.h"
 #include "engine/kernels/isa.h"
-#include "engine/kernels/vector.h"
+#include "engine/kernels/winograd_side.h"
 
-#define TILE   WINOGRAD_TILE
-#define POINTS WINOGRAD_POINTS
+#define UNROLL _Pragma("GCC unroll 6")
 
-/* ---- 1-D transforms ---- */
-
-/* B^T d. */
-INLINE void transform_input(const vec d[TILE], vec r[TILE])
-{
-    vec a = d[4] - 4.0f * d[2], b = d[3] - 4.0f * d[1];
-    vec c = d[4] - d[2], e = 2.0f * (d[3] - d[1]);
-    r[0] = 4.0f * d[0] - 5.0f * d[2] + d[4];
-    r[1] = a + b;
-    r[2] = a - b;
-    r[3] = c + e;
-    r[4] = c - e;
-    r[5] = 4.0f * d[1] - 5.0f * d[3] + d[5];
-}
-
-/* B r: the transpose of transform_input. */
-INLINE void transform_input_transposed(const vec r[TILE], vec d[TILE])
-{
-    vec sum12 = r[1] + r[2], difference12 = r[1] - r[2];
-    vec sum34 = r[3] + r[4], difference34 = r[3] - r[4];
-    d[0] = 4.0f * r[0];
-    d[1] = 4.0f * (r[5] - difference12) - 2.0f * difference34;
-    d[2] = -5.0f * r[0] - 4.0f * sum12 - sum34;
-    d[3] = difference12 + 2.0f * difference34 - 5.0f * r[5];
-    d[4] = r[0] + sum12 + sum34;
-    d[5] = r[5];
-}
-
-/* A^T m, with out_tile results. */
-INLINE void transform_output(int out_tile, const vec m[TILE], vec y[4])
-{
-    vec sum12 = m[1] + m[2], difference12 = m[1] - m[2];
-    vec sum34 = m[3] + m[4], difference34 = m[3] - m[4];
-    y[0] = m[0] + sum12 + sum34;
-    y[1] = difference12 + 2.0f * difference34;
-    if (out_tile == 2) {
-        y[1] += m[5];
-        return;
+/* Calls `tiles` with each group's sides as constants, so that a version of it is compiled for each pair. */
+#define FOR_SIDES(group, tiles, ...)                                                                         \
+    switch ((group)->height << 2 | (group)->width) {                                                         \
+    case SIDE_4 << 2 | SIDE_4:                                                                               \
+        tiles(SIDE_4, SIDE_4, __VA_ARGS__);                                                                  \
+        break;                                                                                               \
+    case SIDE_4 << 2 | SIDE_2:                                                                               \
+        tiles(SIDE_4, SIDE_2, __VA_ARGS__);                                                                  \
+        break;                                                                                               \
+    case SIDE_4 << 2 | SIDE_1:                                                                               \
+        tiles(SIDE_4, SIDE_1, __VA_ARGS__);                                                                  \
+        break;                                                                                               \
+    case SIDE_2 << 2 | SIDE_4:                                                                               \
+        tiles(SIDE_2, SIDE_4, __VA_ARGS__);                                                                  \
+        break;                                                                                               \
+    case SIDE_2 << 2 | SIDE_2:                                                                               \
+        tiles(SIDE_2, SIDE_2, __VA_ARGS__);                                                                  \
+        break;                                                                                               \
+    case SIDE_1 << 2 | SIDE_4:                                                                               \
+        tiles(SIDE_1, SIDE_4, __VA_ARGS__);                                                                  \
+        break;                                                                                               \
+    case SIDE_1 << 2 | SIDE_1:                                                                               \
+        tiles(SIDE_1, SIDE_1, __VA_ARGS__);                                                                  \
+        break;                                                                                               \
+    default:                                                                                                 \
+        tiles(SIDE_2_OF_5, SIDE_2_OF_5, __VA_ARGS__);                                                        \
     }
-    y[2] = sum12 + 4.0f * sum34;
-    y[3] = difference12 + 8.0f * difference34 + m[5];
-}
-
-/* A y: the transpose of transform_output. */
-INLINE void transform_output_transposed(int out_tile, const vec y[4], vec m[TILE])
-{
-    m[0] = y[0];
-    if (out_tile == 2) {
-        m[1] = y[0] + y[1];
-        m[2] = y[0] - y[1];
-        m[3] = y[0] + 2.0f * y[1];
-        m[4] = y[0] - 2.0f * y[1];
-        m[5] = y[1];
-        return;
-    }
-    vec even = y[0] + y[2], odd = y[1] + y[3];
-    vec even2 = y[0] + 4.0f * y[2], odd2 = 2.0f * y[1] + 8.0f * y[3];
-    m[1] = even + odd;
-    m[2] = even - odd;
-    m[3] = even2 + odd2;
-    m[4] = even2 - odd2;
-    m[5] = y[3];
-}
 
 /* ---- Where a tile lies ---- */
 
-struct tile {
+struct place {
     size_t image;
-    int y, x; /* of its first output */
+    int row, column; /* among the tiles of the group in that image */
 };
 
-INLINE struct tile tile_at(const struct winograd_shape *shape, size_t index)
+INLINE struct place place_at(const struct tile_group *group, size_t index)
 {
-    size_t per_image = (size_t)shape->tile_rows * (size_t)shape->tile_columns;
+    size_t per_image = (size_t)group->rows * (size_t)group->columns;
     int within = (int)(index % per_image);
-    return (struct tile){.image = index / per_image,
-                         .y = within / shape->tile_columns * shape->out_tile,
-                         .x = within % shape->tile_columns * shape->out_tile};
+    return (struct place){
+        .image = index / per_image, .row = within / group->columns, .column = within % group->columns};
 }
 
-INLINE void tile_next(const struct winograd_shape *shape, struct tile *tile)
+INLINE void place_next(const struct tile_group *group, struct place *place)
 {
-    tile->x += shape->out_tile;
-    if (tile->x < shape->tile_columns * shape->out_tile)
+    if (++place->column < group->columns)
         return;
-    tile->x = 0;
-    tile->y += shape->out_tile;
-    if (tile->y < shape->tile_rows * shape->out_tile)
+    place->column = 0;
+    if (++place->row < group->rows)
         return;
-    tile->y = 0;
-    tile->image++;
+    place->row = 0;
+    place->image++;
 }
 
-/* The part of `tile` consecutive pixels from `start` that lies inside 0..size-1. */
+/* The part of a block of tiles that lies in a group. */
+struct run {
+    const struct winograd_tiling *tiling;
+    const struct tile_group *group;
+    size_t first, count; /* in the group */
+    size_t row;          /* of the first one's in the block's matrices */
+    size_t point_stride; /* of those */
+};
+
+INLINE struct run run_of(const struct winograd_tiling *tiling, const struct tile_group *group,
+                         struct tile_range block, size_t pitch)
+{
+    struct tile_range common =
+        tile_range_common(block, (struct tile_range){.first = group->first, .count = group->count});
+    return (struct run){.tiling = tiling,
+                        .group = group,
+                        .first = common.first - group->first,
+                        .count = common.count,
+                        .row = common.first - block.first,
+                        .point_stride = winograd_stride(block.count, pitch)};
+}
+
+/* The part of `size` consecutive pixels from `start` that lies inside 0..limit-1. */
 struct span {
     int from, to;
 };
 
-INLINE struct span clip(int start, int tile, int size)
+INLINE struct span clip(int start, int size, int limit)
 {
-    return (struct span){.from = start < 0 ? -start : 0, .to = start + tile > size ? size - start : tile};
+    return (struct span){.from = start < 0 ? -start : 0, .to = start + size > limit ? limit - start : size};
+}
+
+/* Stores one element of a tile, and fetches the place of the next vector's: the hardware does not follow 36 streams. */
+INLINE void store_point(float *to, vec value)
+{
+    vec_store(to, value);
+    __builtin_prefetch(to + LANES, 1, 3);
+}
+
+INLINE float *point_of(float *matrices, size_t point_stride, int row, int column)
+{
+    return matrices + (size_t)(row * TILE + column) * point_stride;
+}
+
+/* ---- Passes over a tile ---- */
+
+/* Rows of the input's transform, or of its transpose, that a pass makes. */
+struct pass {
+    int first, second; /* the same one where there is but one */
+};
+
+INLINE int input_passes(enum tile_side side)
+{
+    return side_points(side) == TILE ? 4 : side_points(side);
+}
+
+INLINE struct pass input_pass(enum tile_side side, int pass)
+{
+    if (side_points(side) < TILE)
+        return (struct pass){pass, pass};
+    return (struct pass){pass == 0 ? 0 : 2 * pass - 1, pass == 3 ? 5 : 2 * pass};
+}
+
+INLINE struct pass input_transposed_pass(enum tile_side side, int pass)
+{
+    if (side_points(side) < TILE)
+        return (struct pass){pass, pass};
+    int first = pass == 3 ? 5 : pass;
+    return (struct pass){first, pass == 1 || pass == 2 ? pass + 2 : first};
 }
 
 /* ---- Input: v = B^T d B ---- */
 
 /* One vector of channels of one tile; `row` and `column` are the strides of the input. */
-INLINE void input_tile(const float *d, size_t row, size_t column, float *v, size_t point_stride)
+INLINE void input_tile(enum tile_side height, enum tile_side width, const float *d, size_t row, size_t column,
+                       float *v, size_t point_stride)
 {
-    vec half[TILE][TILE];
-    for (size_t j = 0; j < TILE; j++) {
-        vec values[TILE], result[TILE];
-        for (size_t i = 0; i < TILE; i++)
-            values[i] = vec_load(d + i * row + j * column);
-        transform_input(values, result);
-        for (size_t i = 0; i < TILE; i++)
-            half[i][j] = result[i];
-    }
-    for (size_t i = 0; i < TILE; i++) {
-        vec result[TILE];
-        transform_input(half[i], result);
-        for (size_t j = 0; j < TILE; j++)
-            vec_store(v + (i * TILE + j) * point_stride, result[j]);
+    UNROLL
+    for (int p = 0; p < input_passes(height); p++) {
+        struct pass pass = input_pass(height, p);
+        vec half[2][TILE];
+        UNROLL
+        for (int j = 0; j < side_points(width); j++) {
+            vec values[TILE], result[TILE];
+            UNROLL
+            for (int i = 0; i < side_points(height); i++)
+                values[i] = vec_load(d + (size_t)i * row + (size_t)j * column);
+            transform_input(height, values, result);
+            half[0][j] = result[pass.first];
+            half[1][j] = result[pass.second];
+        }
+        UNROLL
+        for (int h = 0; h <= (pass.second != pass.first); h++) {
+            vec result[TILE];
+            int i = side_point(height, h ? pass.second : pass.first);
+            transform_input(width, half[h], result);
+            UNROLL
+            for (int j = 0; j < side_points(width); j++)
+                store_point(point_of(v, point_stride, i, side_point(width, j)), result[j]);
+        }
     }
 }
 
 /* A tile that reaches over the image's border, where the input is zero. */
 INLINE void copy_edge_tile(const float *image, size_t row_stride, size_t pitch, int top, int left,
-                           struct span rows, struct span columns, float tile[POINTS * LANES])
+                           struct span rows, struct span columns, float tile[TILE * TILE * LANES])
 {
-    memset(tile, 0, POINTS * LANES * sizeof *tile);
+    memset(tile, 0, TILE * TILE * LANES * sizeof *tile);
     for (int i = rows.from; i < rows.to; i++)
         for (int j = columns.from; j < columns.to; j++)
             vec_store(tile + (i * TILE + j) * LANES,
                       vec_load(image + (size_t)(top + i) * row_stride + (size_t)(left + j) * pitch));
 }
 
-INLINE bool whole(struct span rows, struct span columns)
+INLINE bool whole(struct span rows, int height, struct span columns, int width)
 {
-    return rows.from == 0 && rows.to == TILE && columns.from == 0 && columns.to == TILE;
+    return rows.from == 0 && rows.to == height && columns.from == 0 && columns.to == width;
 }
 
-void KERNEL(winograd_input)(const struct winograd_shape *shape, struct tile_range range, const float *x,
-                            float *v)
+INLINE void input_tiles(enum tile_side height, enum tile_side width, const struct run *run, const float *x,
+                        float *v)
 {
-    const struct conv_shape *conv = &shape->conv;
+    const struct conv_shape *conv = &run->tiling->conv;
+    const struct tile_group *group = run->group;
     size_t pitch = conv->in_pitch, row_stride = (size_t)conv->width * pitch;
-    size_t point_stride = winograd_stride(range.count, pitch);
-    struct tile tile = tile_at(shape, range.first);
-    for (size_t t = 0; t < range.count; t++, tile_next(shape, &tile)) {
-        int top = tile.y - conv->pad, left = tile.x - conv->pad;
-        struct span rows = clip(top, TILE, conv->height), columns = clip(left, TILE, conv->width);
-        const float *image = x + tile.image * (size_t)conv->height * row_stride;
-        if (whole(rows, columns)) {
+    int step = run->tiling->out_tile;
+    struct place place = place_at(group, run->first);
+    v += run->row * pitch;
+    for (size_t t = 0; t < run->count; t++, place_next(group, &place), v += pitch) {
+        int top = group->top + place.row * step - conv->pad;
+        int left = group->left + place.column * step - conv->pad;
+        struct span rows = clip(top, side_points(height), conv->height);
+        struct span columns = clip(left, side_points(width), conv->width);
+        const float *image = x + place.image * (size_t)conv->height * row_stride;
+        if (whole(rows, side_points(height), columns, side_points(width))) {
             const float *corner = image + (size_t)top * row_stride + (size_t)left * pitch;
+            for (int i = 0; i < side_points(height); i++)
+                for (size_t j = 0; j < 4 * pitch; j += 16)
+                    __builtin_prefetch(corner + (size_t)i * row_stride + 6 * pitch + j, 0, 3);
             for (size_t c = 0; c < pitch; c += LANES)
-                input_tile(corner + c, row_stride, pitch, v + t * pitch + c, point_stride);
+                input_tile(height, width, corner + c, row_stride, pitch, v + c, run->point_stride);
         } else {
-            float copy[POINTS * LANES];
+            float copy[TILE * TILE * LANES];
             for (size_t c = 0; c < pitch; c += LANES) {
                 copy_edge_tile(image + c, row_stride, pitch, top, left, rows, columns, copy);
-                input_tile(copy, TILE * LANES, LANES, v + t * pitch + c, point_stride);
+                input_tile(height, width, copy, TILE * LANES, LANES, v + c, run->point_stride);
             }
         }
+    }
+}
+
+void KERNEL(winograd_input)(const struct winograd_tiling *tiling, struct tile_range block, const float *x,
+                            float *v)
+{
+    struct tile_group groups[TILE_GROUPS];
+    winograd_groups(tiling, groups);
+    for (int g = 0; g < TILE_GROUPS; g++) {
+        struct run run = run_of(tiling, &groups[g], block, tiling->conv.in_pitch);
+        if (run.count > 0)
+            FOR_SIDES(&groups[g], input_tiles, &run, x, v)
     }
 }
 
@@ -182,20 +232,18 @@ void KERNEL(winograd_input)(const struct winograd_shape *shape, struct tile_rang
 struct target {
     size_t image_size, row_stride, pitch;
     int height, width; /* of the output as it is stored */
-    int step;          /* stored pixels along a side of a whole tile */
 };
 
-INLINE struct target target_of(const struct winograd_shape *shape, int out_tile, int pool)
+INLINE struct target target_of(const struct winograd_tiling *tiling, int pool)
 {
-    const struct conv_shape *conv = &shape->conv;
+    const struct conv_shape *conv = &tiling->conv;
     int height = conv->out_height / pool, width = conv->out_width / pool;
     size_t row_stride = (size_t)width * conv->out_pitch;
     return (struct target){.image_size = (size_t)height * row_stride,
                            .row_stride = row_stride,
                            .pitch = conv->out_pitch,
                            .height = height,
-                           .width = width,
-                           .step = out_tile / pool};
+                           .width = width};
 }
 
 /* The part of a tile that is stored: its place, and the rows and columns that exist. */
@@ -204,29 +252,49 @@ struct corner {
     int rows, columns;
 };
 
-INLINE struct corner corner_of(const struct target *target, const struct tile *tile, int pool)
+INLINE struct corner corner_of(const struct run *run, const struct target *target, const struct place *place,
+                               int pool, int height, int width)
 {
-    int y = tile->y / pool, x = tile->x / pool, rows = target->height - y, columns = target->width - x;
-    return (struct corner){.offset = tile->image * target->image_size + (size_t)y * target->row_stride +
+    int step = run->tiling->out_tile;
+    int y = (run->group->top + place->row * step) / pool,
+        x = (run->group->left + place->column * step) / pool;
+    int rows = target->height - y, columns = target->width - x;
+    return (struct corner){.offset = place->image * target->image_size + (size_t)y * target->row_stride +
                                      (size_t)x * target->pitch,
-                           .rows = rows < target->step ? rows : target->step,
-                           .columns = columns < target->step ? columns : target->step};
+                           .rows = rows < height / pool ? rows : height / pool,
+                           .columns = columns < width / pool ? columns : width / pool};
+}
+
+/* Passes over the rows of A^T m. */
+INLINE struct pass output_pass(enum tile_side side, int pass)
+{
+    return (struct pass){pass, side == SIDE_4 ? pass + 2 : pass};
 }
 
 /* One vector of channels of one tile: A^T m A. */
-INLINE void output_values(int out_tile, const float *m, size_t point_stride, vec y[4][4])
+INLINE void output_values(enum tile_side height, enum tile_side width, const float *m, size_t point_stride,
+                          vec y[4][4])
 {
-    vec half[4][TILE];
-    for (size_t j = 0; j < TILE; j++) {
-        vec column[TILE], result[4];
-        for (size_t i = 0; i < TILE; i++)
-            column[i] = vec_load(m + (i * TILE + j) * point_stride);
-        transform_output(out_tile, column, result);
-        for (int i = 0; i < out_tile; i++)
-            half[i][j] = result[i];
+    UNROLL
+    for (int p = 0; p < (side_outputs(height) + 1) / 2 + (height != SIDE_4 && height != SIDE_1); p++) {
+        struct pass pass = output_pass(height, p);
+        vec half[2][TILE];
+        UNROLL
+        for (int j = 0; j < side_points(width); j++) {
+            vec column[TILE], result[4];
+            UNROLL
+            for (int i = 0; i < side_points(height); i++)
+                column[i] = vec_load(m + (size_t)(side_point(height, i) * TILE + side_point(width, j)) *
+                                             point_stride);
+            transform_output(height, column, result);
+            half[0][j] = result[pass.first];
+            half[1][j] = result[pass.second];
+        }
+        transform_output(width, half[0], y[pass.first]);
+        if (pass.second != pass.first)
+            transform_output(width, half[1], y[pass.second]);
+        __asm__ volatile("" ::: "memory"); /* read again, do not spill */
     }
-    for (int i = 0; i < out_tile; i++)
-        transform_output(out_tile, half[i], y[i]);
 }
 
 INLINE void store_values(enum activation activation, vec y[4][4], vec bias, int rows, int columns, float *to,
@@ -260,104 +328,112 @@ INLINE void store_pooled(enum activation activation, vec y[4][4], vec bias, int 
         }
 }
 
-INLINE void output_tiles(int out_tile, int pool, enum activation activation,
-                         const struct winograd_shape *shape, struct tile_range range, const float *m,
-                         const float *bias, float *y, int32_t *place)
+INLINE void output_tiles(enum tile_side height, enum tile_side width, int pool, enum activation activation,
+                         const struct run *run, const float *m, const float *bias, float *y, int32_t *place)
 {
-    struct target target = target_of(shape, out_tile, pool);
-    size_t pitch = target.pitch, point_stride = winograd_stride(range.count, pitch);
-    struct tile tile = tile_at(shape, range.first);
-    for (size_t t = 0; t < range.count; t++, tile_next(shape, &tile)) {
-        struct corner corner = corner_of(&target, &tile, pool);
+    const int rows = side_outputs(height), columns = side_outputs(width);
+    struct target target = target_of(run->tiling, pool);
+    size_t pitch = target.pitch;
+    struct place at = place_at(run->group, run->first);
+    m += run->row * pitch;
+    for (size_t t = 0; t < run->count; t++, place_next(run->group, &at), m += pitch) {
+        struct corner corner = corner_of(run, &target, &at, pool, rows, columns);
         for (size_t c = 0; c < pitch; c += LANES) {
             vec values[4][4], offset = vec_load(bias + c);
             float *to = y + corner.offset + c;
-            output_values(out_tile, m + t * pitch + c, point_stride, values);
+            output_values(height, width, m + c, run->point_stride, values);
             if (pool == 2)
                 store_pooled(activation, values, offset, corner.rows, corner.columns, to,
                              place ? place + corner.offset + c : NULL, &target);
-            else if (corner.rows == out_tile && corner.columns == out_tile)
-                store_values(activation, values, offset, out_tile, out_tile, to, &target);
+            else if (corner.rows == rows && corner.columns == columns)
+                store_values(activation, values, offset, rows, columns, to, &target);
             else
                 store_values(activation, values, offset, corner.rows, corner.columns, to, &target);
         }
     }
 }
 
-INLINE void output_tiles_of(int out_tile, int pool, const struct winograd_shape *shape,
-                            struct tile_range range, const float *m, const float *bias,
-                            enum activation activation, float *y, int32_t *place)
+#define output_tiles_plain(height, width, ...)  output_tiles(height, width, 1, __VA_ARGS__)
+#define output_tiles_pooled(height, width, ...) output_tiles(height, width, 2, __VA_ARGS__)
+
+void KERNEL(winograd_output)(const struct winograd_tiling *tiling, struct tile_range block, const float *m,
+                             const float *bias, enum activation activation, float *y)
 {
-    switch (activation) {
-    case ACTIVATION_RELU:
-        output_tiles(out_tile, pool, ACTIVATION_RELU, shape, range, m, bias, y, place);
-        break;
-    case ACTIVATION_SIGMOID:
-        output_tiles(out_tile, pool, ACTIVATION_SIGMOID, shape, range, m, bias, y, place);
-        break;
-    case ACTIVATION_TANH:
-        output_tiles(out_tile, pool, ACTIVATION_TANH, shape, range, m, bias, y, place);
-        break;
-    case ACTIVATION_LINEAR:
-    case ACTIVATION_SOFTMAX:
-        output_tiles(out_tile, pool, ACTIVATION_LINEAR, shape, range, m, bias, y, place);
-        break;
+    struct tile_group groups[TILE_GROUPS];
+    winograd_groups(tiling, groups);
+    for (int g = 0; g < TILE_GROUPS; g++) {
+        struct run run = run_of(tiling, &groups[g], block, tiling->conv.out_pitch);
+        if (run.count > 0)
+            FOR_SIDES(&groups[g], output_tiles_plain, activation, &run, m, bias, y, NULL)
     }
 }
 
-void KERNEL(winograd_output)(const struct winograd_shape *shape, struct tile_range range, const float *m,
-                             const float *bias, enum activation activation, float *y)
-{
-    if (shape->out_tile == 4)
-        output_tiles_of(4, 1, shape, range, m, bias, activation, y, NULL);
-    else
-        output_tiles_of(2, 1, shape, range, m, bias, activation, y, NULL);
-}
-
-void KERNEL(winograd_output_pooled)(const struct winograd_shape *shape, struct tile_range range,
+void KERNEL(winograd_output_pooled)(const struct winograd_tiling *tiling, struct tile_range block,
                                     const float *m, const float *bias, enum activation activation, float *y,
                                     int32_t *place)
 {
-    if (shape->out_tile == 4)
-        output_tiles_of(4, 2, shape, range, m, bias, activation, y, place);
-    else
-        output_tiles_of(2, 2, shape, range, m, bias, activation, y, place);
+    struct tile_group groups[TILE_GROUPS];
+    winograd_groups(tiling, groups);
+    for (int g = 0; g < TILE_GROUPS; g++) {
+        struct run run = run_of(tiling, &groups[g], block, tiling->conv.out_pitch);
+        if (run.count > 0)
+            FOR_SIDES(&groups[g], output_tiles_pooled, activation, &run, m, bias, y, place)
+    }
 }
 
 /* ---- Gradient of the output: dm = A dy A^T ---- */
 
-/* A dy A^T of one vector of channels of one tile. */
-INLINE void store_output_gradient(int out_tile, vec dy[4][4], float *dm, size_t point_stride)
+INLINE struct pass output_transposed_pass(enum tile_side side, int pass)
 {
-    vec half[4][TILE];
-    for (int i = 0; i < out_tile; i++)
-        transform_output_transposed(out_tile, dy[i], half[i]);
-    for (size_t j = 0; j < TILE; j++) {
-        vec column[4], result[TILE];
-        for (int i = 0; i < out_tile; i++)
-            column[i] = half[i][j];
-        transform_output_transposed(out_tile, column, result);
-        for (size_t i = 0; i < TILE; i++)
-            vec_store(dm + (i * TILE + j) * point_stride, result[i]);
+    return input_pass(side, pass);
+}
+
+/* A dy A^T of one vector of channels of one tile. */
+INLINE void store_output_gradient(enum tile_side height, enum tile_side width, vec dy[4][4], float *dm,
+                                  size_t point_stride)
+{
+    UNROLL
+    for (int p = 0; p < input_passes(height); p++) {
+        struct pass pass = output_transposed_pass(height, p);
+        vec half[2][4];
+        UNROLL
+        for (int j = 0; j < side_outputs(width); j++) {
+            vec column[4], result[TILE];
+            UNROLL
+            for (int i = 0; i < side_outputs(height); i++)
+                column[i] = dy[i][j];
+            transform_output_transposed(height, column, result);
+            half[0][j] = result[pass.first];
+            half[1][j] = result[pass.second];
+        }
+        UNROLL
+        for (int h = 0; h <= (pass.second != pass.first); h++) {
+            vec result[TILE];
+            int i = side_point(height, h ? pass.second : pass.first);
+            transform_output_transposed(width, half[h], result);
+            UNROLL
+            for (int j = 0; j < side_points(width); j++)
+                store_point(point_of(dm, point_stride, i, side_point(width, j)), result[j]);
+        }
     }
 }
 
-INLINE void load_gradients(int out_tile, const float *from, int rows, int columns,
+INLINE void load_gradients(int height, int width, const float *from, int rows, int columns,
                            const struct target *target, vec dy[4][4])
 {
-    for (int i = 0; i < out_tile; i++)
-        for (int j = 0; j < out_tile; j++)
+    for (int i = 0; i < height; i++)
+        for (int j = 0; j < width; j++)
             dy[i][j] = i < rows && j < columns
                            ? vec_load(from + (size_t)i * target->row_stride + (size_t)j * target->pitch)
                            : vec_all(0.0f);
 }
 
 /* Each pooled gradient goes to where the maximum was; the other three of its window are zero. */
-INLINE void load_pooled_gradients(int out_tile, const float *from, const int32_t *place, int rows,
+INLINE void load_pooled_gradients(int height, int width, const float *from, const int32_t *place, int rows,
                                   int columns, const struct target *target, vec dy[4][4])
 {
-    for (int i = 0; i < out_tile / 2; i++)
-        for (int j = 0; j < out_tile / 2; j++) {
+    for (int i = 0; i < height / 2; i++)
+        for (int j = 0; j < width / 2; j++) {
             size_t at = (size_t)i * target->row_stride + (size_t)j * target->pitch;
             bool exists = i < rows && j < columns;
             ivec gradient = exists ? (ivec)vec_load(from + at) : (ivec){0};
@@ -367,218 +443,134 @@ INLINE void load_pooled_gradients(int out_tile, const float *from, const int32_t
         }
 }
 
-INLINE void output_gradient_tiles(int out_tile, int pool, const struct winograd_shape *shape,
-                                  struct tile_range range, const float *dy, const int32_t *place, float *dm)
+INLINE void output_gradient_tiles(enum tile_side height, enum tile_side width, int pool,
+                                  const struct run *run, const float *dy, const int32_t *place, float *dm)
 {
-    struct target target = target_of(shape, out_tile, pool);
-    size_t pitch = target.pitch, point_stride = winograd_stride(range.count, pitch);
-    struct tile tile = tile_at(shape, range.first);
-    for (size_t t = 0; t < range.count; t++, tile_next(shape, &tile)) {
-        struct corner corner = corner_of(&target, &tile, pool);
+    const int rows = side_outputs(height), columns = side_outputs(width);
+    struct target target = target_of(run->tiling, pool);
+    size_t pitch = target.pitch;
+    struct place at = place_at(run->group, run->first);
+    dm += run->row * pitch;
+    for (size_t t = 0; t < run->count; t++, place_next(run->group, &at), dm += pitch) {
+        struct corner corner = corner_of(run, &target, &at, pool, rows, columns);
         for (size_t c = 0; c < pitch; c += LANES) {
-            vec values[4][4];
+            vec values[4][4] = {{{0}}};
             const float *from = dy + corner.offset + c;
             if (pool == 2)
-                load_pooled_gradients(out_tile, from, place + corner.offset + c, corner.rows, corner.columns,
-                                      &target, values);
-            else if (corner.rows == out_tile && corner.columns == out_tile)
-                load_gradients(out_tile, from, out_tile, out_tile, &target, values);
+                load_pooled_gradients(rows, columns, from, place + corner.offset + c, corner.rows,
+                                      corner.columns, &target, values);
+            else if (corner.rows == rows && corner.columns == columns)
+                load_gradients(rows, columns, from, rows, columns, &target, values);
             else
-                load_gradients(out_tile, from, corner.rows, corner.columns, &target, values);
-            store_output_gradient(out_tile, values, dm + t * pitch + c, point_stride);
+                load_gradients(rows, columns, from, corner.rows, corner.columns, &target, values);
+            store_output_gradient(height, width, values, dm + c, run->point_stride);
         }
     }
 }
 
-void KERNEL(winograd_output_gradient)(const struct winograd_shape *shape, struct tile_range range,
+#define output_gradient_plain(height, width, ...)  output_gradient_tiles(height, width, 1, __VA_ARGS__)
+#define output_gradient_pooled(height, width, ...) output_gradient_tiles(height, width, 2, __VA_ARGS__)
+
+void KERNEL(winograd_output_gradient)(const struct winograd_tiling *tiling, struct tile_range block,
                                       const float *dy, float *dm)
 {
-    if (shape->out_tile == 4)
-        output_gradient_tiles(4, 1, shape, range, dy, NULL, dm);
-    else
-        output_gradient_tiles(2, 1, shape, range, dy, NULL, dm);
+    struct tile_group groups[TILE_GROUPS];
+    winograd_groups(tiling, groups);
+    for (int g = 0; g < TILE_GROUPS; g++) {
+        struct run run = run_of(tiling, &groups[g], block, tiling->conv.out_pitch);
+        if (run.count > 0)
+            FOR_SIDES(&groups[g], output_gradient_plain, &run, dy, NULL, dm)
+    }
 }
 
-void KERNEL(winograd_pooled_gradient)(const struct winograd_shape *shape, struct tile_range range,
+void KERNEL(winograd_pooled_gradient)(const struct winograd_tiling *tiling, struct tile_range block,
                                       const float *dy, const int32_t *place, float *dm)
 {
-    if (shape->out_tile == 4)
-        output_gradient_tiles(4, 2, shape, range, dy, place, dm);
-    else
-        output_gradient_tiles(2, 2, shape, range, dy, place, dm);
+    struct tile_group groups[TILE_GROUPS];
+    winograd_groups(tiling, groups);
+    for (int g = 0; g < TILE_GROUPS; g++) {
+        struct run run = run_of(tiling, &groups[g], block, tiling->conv.out_pitch);
+        if (run.count > 0)
+            FOR_SIDES(&groups[g], output_gradient_pooled, &run, dy, place, dm)
+    }
 }
 
 /* ---- Gradient of the input: dx += B dv B^T ---- */
 
 /* One vector of channels of one tile, of which the pixels in rows x columns exist. */
-INLINE void input_gradient_tile(const float *dv, size_t point_stride, struct span rows, struct span columns,
-                                float *dx, size_t row_stride, size_t pitch)
+INLINE void input_gradient_tile(enum tile_side height, enum tile_side width, const float *dv,
+                                size_t point_stride, struct span rows, struct span columns, float *dx,
+                                size_t row_stride, size_t pitch)
 {
-    vec half[TILE][TILE];
-    for (size_t j = 0; j < TILE; j++) {
-        vec column[TILE], result[TILE];
-        for (size_t i = 0; i < TILE; i++)
-            column[i] = vec_load(dv + (i * TILE + j) * point_stride);
-        transform_input_transposed(column, result);
-        for (size_t i = 0; i < TILE; i++)
-            half[i][j] = result[i];
-    }
-    for (int i = rows.from; i < rows.to; i++) {
-        vec result[TILE];
-        transform_input_transposed(half[i], result);
-        for (int j = columns.from; j < columns.to; j++) {
-            float *pixel = dx + i * (ptrdiff_t)row_stride + j * (ptrdiff_t)pitch;
-            vec_store(pixel, vec_load(pixel) + result[j]);
+    UNROLL
+    for (int p = 0; p < input_passes(height); p++) {
+        struct pass pass = input_transposed_pass(height, p);
+        vec half[2][TILE];
+        UNROLL
+        for (int j = 0; j < side_points(width); j++) {
+            vec column[TILE], result[TILE];
+            UNROLL
+            for (int i = 0; i < side_points(height); i++)
+                column[i] = vec_load(dv + (size_t)(side_point(height, i) * TILE + side_point(width, j)) *
+                                              point_stride);
+            transform_input_transposed(height, column, result);
+            half[0][j] = result[pass.first];
+            half[1][j] = result[pass.second];
+        }
+        UNROLL
+        for (int h = 0; h <= (pass.second != pass.first); h++) {
+            vec result[TILE];
+            int i = h ? pass.second : pass.first;
+            if (i < rows.from || i >= rows.to)
+                continue;
+            transform_input_transposed(width, half[h], result);
+            UNROLL
+            for (int j = 0; j < side_points(width); j++) {
+                if (j < columns.from || j >= columns.to)
+                    continue;
+                float *pixel = dx + i * (ptrdiff_t)row_stride + j * (ptrdiff_t)pitch;
+                vec_store(pixel, vec_load(pixel) + result[j]);
+            }
         }
     }
 }
 
-void KERNEL(winograd_input_gradient)(const struct winograd_shape *shape, struct tile_range range,
-                                     const float *dv, float *dx)
+INLINE void input_gradient_tiles(enum tile_side height, enum tile_side width, const struct run *run,
+                                 const float *dv, float *dx)
 {
-    const struct conv_shape *conv = &shape->conv;
-    const struct span all = {0, TILE};
+    const struct conv_shape *conv = &run->tiling->conv;
+    const struct tile_group *group = run->group;
+    const struct span all_rows = {0, side_points(height)}, all_columns = {0, side_points(width)};
     size_t pitch = conv->in_pitch, row_stride = (size_t)conv->width * pitch;
-    size_t point_stride = winograd_stride(range.count, pitch);
-    struct tile tile = tile_at(shape, range.first);
-    for (size_t t = 0; t < range.count; t++, tile_next(shape, &tile)) {
-        int top = tile.y - conv->pad, left = tile.x - conv->pad;
-        struct span rows = clip(top, TILE, conv->height), columns = clip(left, TILE, conv->width);
-        float *corner = dx + tile.image * (size_t)conv->height * row_stride + top * (ptrdiff_t)row_stride +
+    int step = run->tiling->out_tile;
+    struct place place = place_at(group, run->first);
+    dv += run->row * pitch;
+    for (size_t t = 0; t < run->count; t++, place_next(group, &place), dv += pitch) {
+        int top = group->top + place.row * step - conv->pad;
+        int left = group->left + place.column * step - conv->pad;
+        struct span rows = clip(top, all_rows.to, conv->height);
+        struct span columns = clip(left, all_columns.to, conv->width);
+        float *corner = dx + place.image * (size_t)conv->height * row_stride + top * (ptrdiff_t)row_stride +
                         left * (ptrdiff_t)pitch;
         for (size_t c = 0; c < pitch; c += LANES) {
-            const float *from = dv + t * pitch + c;
-            if (whole(rows, columns))
-                input_gradient_tile(from, point_stride, all, all, corner + c, row_stride, pitch);
+            if (whole(rows, all_rows.to, columns, all_columns.to))
+                input_gradient_tile(height, width, dv + c, run->point_stride, all_rows, all_columns,
+                                    corner + c, row_stride, pitch);
             else
-                input_gradient_tile(from, point_stride, rows, columns, corner + c, row_stride, pitch);
+                input_gradient_tile(height, width, dv + c, run->point_stride, rows, columns, corner + c,
+                                    row_stride, pitch);
         }
     }
 }
 
-/* ---- Kernels: u = G g G^T, and back ---- */
-
-/* G g, from `side` values. */
-INLINE void transform_kernel(int side, const vec g[5], vec u[TILE])
+void KERNEL(winograd_input_gradient)(const struct winograd_tiling *tiling, struct tile_range block,
+                                     const float *dv, float *dx)
 {
-    vec even = g[0] + g[2], odd = g[1];
-    vec even2 = g[0] + 4.0f * g[2], odd2 = 2.0f * g[1];
-    if (side == 5) {
-        even += g[4];
-        odd += g[3];
-        even2 += 16.0f * g[4];
-        odd2 += 8.0f * g[3];
+    struct tile_group groups[TILE_GROUPS];
+    winograd_groups(tiling, groups);
+    for (int g = 0; g < TILE_GROUPS; g++) {
+        struct run run = run_of(tiling, &groups[g], block, tiling->conv.in_pitch);
+        if (run.count > 0)
+            FOR_SIDES(&groups[g], input_gradient_tiles, &run, dv, dx)
     }
-    u[0] = g[0] * (1.0f / 4);
-    u[1] = (even + odd) * (-1.0f / 6);
-    u[2] = (even - odd) * (-1.0f / 6);
-    u[3] = (even2 + odd2) * (1.0f / 24);
-    u[4] = (even2 - odd2) * (1.0f / 24);
-    u[5] = g[side - 1];
-}
-
-/* G^T u: the transpose of transform_kernel. */
-INLINE void transform_kernel_transposed(int side, const vec u[TILE], vec g[5])
-{
-    vec sum12 = (u[1] + u[2]) * (-1.0f / 6), difference12 = (u[1] - u[2]) * (-1.0f / 6);
-    vec sum34 = (u[3] + u[4]) * (1.0f / 24), difference34 = (u[3] - u[4]) * (1.0f / 24);
-    g[0] = u[0] * (1.0f / 4) + sum12 + sum34;
-    g[1] = difference12 + 2.0f * difference34;
-    g[2] = sum12 + 4.0f * sum34;
-    if (side == 5) {
-        g[3] = difference12 + 8.0f * difference34;
-        g[4] = sum12 + 16.0f * sum34;
-    }
-    g[side - 1] += u[5];
-}
-
-/* The vector of filters k… of one tap and channel, zero behind the last filter. */
-INLINE vec load_filters(const float *g, size_t k, size_t filters)
-{
-    if (k + LANES <= filters)
-        return vec_load(g + k);
-    vec v = vec_all(0.0f);
-    if (k < filters)
-        memcpy(&v, g + k, (filters - k) * sizeof *g);
-    return v;
-}
-
-INLINE void store_filters(float *g, size_t k, size_t filters, vec v)
-{
-    memcpy(g + k, &v, (k + LANES <= filters ? LANES : filters - k) * sizeof *g);
-}
-
-INLINE void transform_kernels(int side, const struct conv_shape *conv, size_t first, size_t count,
-                              const float *g, float *u)
-{
-    size_t filters = (size_t)conv->filters, tap_stride = (size_t)conv->channels * filters;
-    size_t pitch = conv->out_pitch, point_stride = winograd_stride(conv->in_pitch, pitch);
-    for (size_t channel = first; channel < first + count; channel++) {
-        const float *taps = g + channel * filters;
-        for (size_t k = 0; k < pitch; k += LANES) {
-            vec half[TILE][5];
-            for (int j = 0; j < side; j++) {
-                vec column[5], result[TILE];
-                for (int i = 0; i < side; i++)
-                    column[i] = load_filters(taps + (size_t)(i * side + j) * tap_stride, k, filters);
-                transform_kernel(side, column, result);
-                for (int i = 0; i < TILE; i++)
-                    half[i][j] = result[i];
-            }
-            for (size_t i = 0; i < TILE; i++) {
-                vec result[TILE];
-                transform_kernel(side, half[i], result);
-                for (size_t j = 0; j < TILE; j++)
-                    vec_store(u + (i * TILE + j) * point_stride + channel * pitch + k, result[j]);
-            }
-        }
-    }
-}
-
-void KERNEL(winograd_kernel)(const struct winograd_shape *shape, int first, int count, const float *g,
-                             float *u)
-{
-    if (shape->conv.kernel_size == 3)
-        transform_kernels(3, &shape->conv, (size_t)first, (size_t)count, g, u);
-    else
-        transform_kernels(5, &shape->conv, (size_t)first, (size_t)count, g, u);
-}
-
-INLINE void transform_kernel_gradients(int side, const struct conv_shape *conv, const float *du,
-                                       bool accumulate, float *dg)
-{
-    size_t filters = (size_t)conv->filters, tap_stride = (size_t)conv->channels * filters;
-    size_t pitch = conv->out_pitch, point_stride = winograd_stride(conv->in_pitch, pitch);
-    for (size_t channel = 0; channel < (size_t)conv->channels; channel++) {
-        float *taps = dg + channel * filters;
-        for (size_t k = 0; k < filters; k += LANES) {
-            vec half[5][TILE];
-            for (size_t j = 0; j < TILE; j++) {
-                vec column[TILE], result[5];
-                for (size_t i = 0; i < TILE; i++)
-                    column[i] = vec_load(du + (i * TILE + j) * point_stride + channel * pitch + k);
-                transform_kernel_transposed(side, column, result);
-                for (int i = 0; i < side; i++)
-                    half[i][j] = result[i];
-            }
-            for (int i = 0; i < side; i++) {
-                vec result[5];
-                transform_kernel_transposed(side, half[i], result);
-                for (int j = 0; j < side; j++) {
-                    float *to = taps + (size_t)(i * side + j) * tap_stride;
-                    vec old = accumulate ? load_filters(to, k, filters) : vec_all(0.0f);
-                    store_filters(to, k, filters, old + result[j]);
-                }
-            }
-        }
-    }
-}
-
-void KERNEL(winograd_kernel_gradient)(const struct winograd_shape *shape, const float *du, bool accumulate,
-                                      float *dg)
-{
-    if (shape->conv.kernel_size == 3)
-        transform_kernel_gradients(3, &shape->conv, du, accumulate, dg);
-    else
-        transform_kernel_gradients(5, &shape->conv, du, accumulate, dg);
 }

@@ -27,7 +27,10 @@ static const struct scenario scenarios[] = {
     {1, 1, 16, 16, 3, true, 1, ACTIVATION_LINEAR},   {10, 9, 24, 20, 1, true, 2, ACTIVATION_RELU},
     {8, 8, 3, 5, 2, true, 2, ACTIVATION_SIGMOID},    {8, 9, 6, 10, 4, false, 2, ACTIVATION_TANH},
     {9, 9, 16, 16, 6, true, 1, ACTIVATION_LINEAR},   {13, 12, 12, 30, 7, true, 1, ACTIVATION_RELU},
-    {28, 28, 100, 10, 3, true, 1, ACTIVATION_RELU},
+    {28, 28, 100, 10, 3, true, 1, ACTIVATION_RELU},  {13, 13, 32, 64, 3, false, 8, ACTIVATION_RELU},
+    {10, 10, 16, 20, 3, true, 9, ACTIVATION_TANH},   {9, 9, 16, 16, 3, true, 30, ACTIVATION_LINEAR},
+    {2, 2, 18, 16, 3, true, 5, ACTIVATION_RELU},     {10, 9, 16, 16, 3, true, 2, ACTIVATION_LINEAR},
+    {6, 10, 16, 16, 3, true, 2, ACTIVATION_SIGMOID}, {7, 7, 40, 24, 3, true, 20, ACTIVATION_RELU},
 };
 
 static struct conv_shape shape_of(const struct scenario *scenario)
@@ -206,6 +209,100 @@ static void im2col_convolution_is_the_definition(void **state)
     check_algorithm(&conv_im2col);
 }
 
+/* Adds to `packed` the pooled gradients, each at the place that its maximum had. */
+static void unpool(const struct conv_shape *shape, const float *pooled, const int32_t *place, double *packed)
+{
+    int rows = shape->out_height / 2, columns = shape->out_width / 2;
+    for (int pixel = 0; pixel < rows * columns; pixel++)
+        for (int k = 0; k < shape->filters; k++) {
+            size_t from = (size_t)pixel * shape->out_pitch + (size_t)k;
+            int row = pixel / columns * 2 + place[from] / 2, column = pixel % columns * 2 + place[from] % 2;
+            packed[(row * shape->out_width + column) * shape->filters + k] = (double)pooled[from];
+        }
+}
+
+/* The expected outputs behind a max-pool of 2 are near `pooled`, where there is a filter. */
+static void compare_pooled(const struct kernels *kernels, const struct conv_shape *shape,
+                           const struct expected *e, size_t images, const float *pooled)
+{
+    size_t size = (size_t)(shape->out_height / 2 * (shape->out_width / 2)) * shape->out_pitch;
+    float *full = aligned_new(conv_output_size(shape), sizeof *full),
+          *window = aligned_new(size, sizeof *window);
+    int32_t *places = aligned_new(size, sizeof *places);
+    for (size_t i = 0; i < images; i++) {
+        to_padded(e->y + i * e->out_pixels * (size_t)shape->filters, e->out_pixels, shape->filters,
+                  shape->out_pitch, full);
+        kernels->max_pool(shape->out_height, shape->out_width, shape->out_pitch, 2, full, window, places);
+        for (size_t o = 0; o < size; o++)
+            if (o % shape->out_pitch < (size_t)shape->filters)
+                assert_true(fabsf(window[o] - pooled[i * size + o]) < 1e-4f);
+    }
+    free(full);
+    free(window);
+    free(places);
+}
+
+/* Sets the expected gradients to those of gradients behind a max-pool of 2. */
+static void expect_from_pooled(const struct conv_shape *shape, size_t images, const float *pooled,
+                               const int32_t *place, struct expected *e)
+{
+    size_t size = (size_t)(shape->out_height / 2 * (shape->out_width / 2)) * shape->out_pitch;
+    size_t out = e->out_pixels * (size_t)shape->filters, in = e->in_pixels * (size_t)shape->channels;
+    memset(e->dkernel, 0, e->weights * sizeof *e->dkernel);
+    memset(e->dx, 0, images * in * sizeof *e->dx);
+    for (size_t i = 0; i < images; i++) {
+        double *dy = calloc(out, sizeof *dy);
+        unpool(shape, pooled + i * size, place + i * size, dy);
+        naive_conv_backward(shape, e->x + i * in, e->kernel, dy, e->dkernel, e->dx + i * in);
+        free(dy);
+    }
+}
+
+static void check_fused_pool(const struct scenario *scenario, const struct kernels *kernels)
+{
+    const struct conv_algorithm *algorithm = &conv_winograd;
+    struct conv_shape shape = shape_of(scenario);
+    if (!algorithm->applies(&shape) || shape.out_height < 2 || shape.out_width < 2)
+        return;
+    struct expected e = expect(scenario, &shape);
+    size_t images = scenario->images, in = images * conv_input_size(&shape);
+    size_t pooled = images * (size_t)(shape.out_height / 2 * (shape.out_width / 2)) * shape.out_pitch;
+    float *prepared = aligned_new(algorithm->prepared(&shape, true), sizeof(float));
+    float *workspace = aligned_new(algorithm->workspace(&shape, images, true), sizeof(float));
+    float *x = aligned_new(in, sizeof(float)), *dx = random_floats(5, in, 1.0f);
+    float *bias = aligned_new(shape.out_pitch, sizeof(float)), *y = random_floats(6, pooled, 1.0f);
+    float *kernel = to_floats(e.kernel, e.weights), *dkernel = random_floats(7, e.weights, 1.0f);
+    int32_t *place = aligned_new(pooled, sizeof *place);
+    const struct conv_pool pool = {.place = place};
+    to_padded(e.x, images * e.in_pixels, shape.channels, shape.in_pitch, x);
+    to_padded(e.bias, 1, shape.filters, shape.out_pitch, bias);
+    algorithm->prepare(kernels, &shape, true, kernel, prepared, 0, 1);
+    struct conv_context context = {
+        .kernels = kernels, .shape = &shape, .prepared = prepared, .workspace = workspace};
+
+    algorithm->forward(&context, images, x, bias, scenario->activation, &pool, y);
+    compare_pooled(kernels, &shape, &e, images, y);
+    expect_from_pooled(&shape, images, y, place, &e);
+    algorithm->backward(&context, images, x, y, &pool, false, dkernel, dx);
+    assert_close("fused pool, kernel's gradient", dkernel, e.dkernel, e.weights, TOLERANCE);
+    compare("fused pool, input's gradient", dx, e.dx, images * e.in_pixels, shape.channels, shape.in_pitch);
+
+    float *buffers[] = {prepared, workspace, x, dx, bias, y, kernel, dkernel};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        free(buffers[i]);
+    free(place);
+    expected_free(&e);
+}
+
+static void a_pool_on_the_way_is_a_pool_behind(void **state)
+{
+    (void)state;
+    const struct kernels *kernels;
+    for (size_t isa = 0; (kernels = kernels_at(isa)); isa++)
+        for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
+            check_fused_pool(&scenarios[i], kernels);
+}
+
 static void the_fastest_algorithm_is_chosen(void **state)
 {
     (void)state;
@@ -225,6 +322,7 @@ int main(void)
         cmocka_unit_test(direct_convolution_is_the_definition),
         cmocka_unit_test(winograd_convolution_is_the_definition),
         cmocka_unit_test(im2col_convolution_is_the_definition),
+        cmocka_unit_test(a_pool_on_the_way_is_a_pool_behind),
         cmocka_unit_test(the_fastest_algorithm_is_chosen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
