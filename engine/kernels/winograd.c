@@ -95,16 +95,33 @@ INLINE struct span clip(int start, int size, int limit)
     return (struct span){.from = start < 0 ? -start : 0, .to = start + size > limit ? limit - start : size};
 }
 
+/* Hides where a pointer comes from. The compiler would compute the addresses of all 36 points before the loop over the
+ * tiles and keep them on the stack; reading those costs more than adding a stride. */
+#define HIDE(pointer) __asm__("" : "+r"(pointer))
+
+/* Steps of 0..5 times a stride; what the addressing modes do not multiply is there as such. */
+struct steps {
+    size_t one, three, five;
+};
+
+INLINE struct steps steps_of(size_t stride)
+{
+    struct steps steps = {.one = stride, .three = 3 * stride, .five = 5 * stride};
+    HIDE(steps.three);
+    HIDE(steps.five);
+    return steps;
+}
+
+INLINE size_t step(struct steps steps, int count)
+{
+    return count == 5 ? steps.five : count == 3 ? steps.three : (size_t)count * steps.one;
+}
+
 /* Stores one element of a tile, and fetches the place of the next vector's: the hardware does not follow 36 streams. */
 INLINE void store_point(float *to, vec value)
 {
     vec_store(to, value);
     __builtin_prefetch(to + LANES, 1, 3);
-}
-
-INLINE float *point_of(float *matrices, size_t point_stride, int row, int column)
-{
-    return matrices + (size_t)(row * TILE + column) * point_stride;
 }
 
 /* ---- Passes over a tile ---- */
@@ -137,19 +154,21 @@ INLINE struct pass input_transposed_pass(enum tile_side side, int pass)
 /* ---- Input: v = B^T d B ---- */
 
 /* One vector of channels of one tile; `row` and `column` are the strides of the input. */
-INLINE void input_tile(enum tile_side height, enum tile_side width, const float *d, size_t row, size_t column,
-                       float *v, size_t point_stride)
+INLINE void input_tile(enum tile_side height, enum tile_side width, const float *d, struct steps row,
+                       size_t column, float *v, struct steps point)
 {
     UNROLL
     for (int p = 0; p < input_passes(height); p++) {
         struct pass pass = input_pass(height, p);
         vec half[2][TILE];
+        const float *from = d;
         UNROLL
-        for (int j = 0; j < side_points(width); j++) {
+        for (int j = 0; j < side_points(width); j++, from += column) {
             vec values[TILE], result[TILE];
+            HIDE(from);
             UNROLL
             for (int i = 0; i < side_points(height); i++)
-                values[i] = vec_load(d + (size_t)i * row + (size_t)j * column);
+                values[i] = vec_load(from + step(row, i));
             transform_input(height, values, result);
             half[0][j] = result[pass.first];
             half[1][j] = result[pass.second];
@@ -157,29 +176,42 @@ INLINE void input_tile(enum tile_side height, enum tile_side width, const float 
         UNROLL
         for (int h = 0; h <= (pass.second != pass.first); h++) {
             vec result[TILE];
-            int i = side_point(height, h ? pass.second : pass.first);
+            float *to = v + (size_t)side_point(height, h ? pass.second : pass.first) * TILE * point.one;
+            HIDE(to);
             transform_input(width, half[h], result);
             UNROLL
             for (int j = 0; j < side_points(width); j++)
-                store_point(point_of(v, point_stride, i, side_point(width, j)), result[j]);
+                store_point(to + step(point, side_point(width, j)), result[j]);
         }
     }
 }
 
 /* A tile that reaches over the image's border, where the input is zero. */
-INLINE void copy_edge_tile(const float *image, size_t row_stride, size_t pitch, int top, int left,
-                           struct span rows, struct span columns, float tile[TILE * TILE * LANES])
+INLINE void copy_edge_tile(int height, int width, const float *image, size_t row_stride, size_t pitch,
+                           int top, int left, struct span rows, struct span columns,
+                           float tile[TILE * TILE * LANES])
 {
-    memset(tile, 0, TILE * TILE * LANES * sizeof *tile);
-    for (int i = rows.from; i < rows.to; i++)
-        for (int j = columns.from; j < columns.to; j++)
-            vec_store(tile + (i * TILE + j) * LANES,
-                      vec_load(image + (size_t)(top + i) * row_stride + (size_t)(left + j) * pitch));
+    for (int i = 0; i < height; i++)
+        for (int j = 0; j < width; j++) {
+            bool exists = i >= rows.from && i < rows.to && j >= columns.from && j < columns.to;
+            size_t at = (size_t)(top + i) * row_stride + (size_t)(left + j) * pitch;
+            vec_store(tile + (i * TILE + j) * LANES, exists ? vec_load(image + at) : vec_all(0.0f));
+        }
 }
 
 INLINE bool whole(struct span rows, int height, struct span columns, int width)
 {
     return rows.from == 0 && rows.to == height && columns.from == 0 && columns.to == width;
+}
+
+/* The part of the tile to the right that this one does not share. */
+INLINE void fetch_next_tile(enum tile_side height, enum tile_side width, const float *corner,
+                            size_t row_stride, size_t pitch)
+{
+    for (int i = 0; i < side_points(height); i++)
+        for (size_t j = 0; j < (size_t)side_outputs(width) * pitch; j += 64 / sizeof(float))
+            __builtin_prefetch(corner + (size_t)i * row_stride + (size_t)side_points(width) * pitch + j, 0,
+                               3);
 }
 
 INLINE void input_tiles(enum tile_side height, enum tile_side width, const struct run *run, const float *x,
@@ -188,28 +220,28 @@ INLINE void input_tiles(enum tile_side height, enum tile_side width, const struc
     const struct conv_shape *conv = &run->tiling->conv;
     const struct tile_group *group = run->group;
     size_t pitch = conv->in_pitch, row_stride = (size_t)conv->width * pitch;
-    int step = run->tiling->out_tile;
+    const struct steps point = steps_of(run->point_stride), row = steps_of(row_stride);
+    const struct steps copied = steps_of(TILE * LANES);
+    int step_size = run->tiling->out_tile;
     struct place place = place_at(group, run->first);
     v += run->row * pitch;
     for (size_t t = 0; t < run->count; t++, place_next(group, &place), v += pitch) {
-        int top = group->top + place.row * step - conv->pad;
-        int left = group->left + place.column * step - conv->pad;
+        int top = group->top + place.row * step_size - conv->pad;
+        int left = group->left + place.column * step_size - conv->pad;
         struct span rows = clip(top, side_points(height), conv->height);
         struct span columns = clip(left, side_points(width), conv->width);
         const float *image = x + place.image * (size_t)conv->height * row_stride;
-        if (whole(rows, side_points(height), columns, side_points(width))) {
-            const float *corner = image + (size_t)top * row_stride + (size_t)left * pitch;
-            for (int i = 0; i < side_points(height); i++)
-                for (size_t j = 0; j < 4 * pitch; j += 16)
-                    __builtin_prefetch(corner + (size_t)i * row_stride + 6 * pitch + j, 0, 3);
-            for (size_t c = 0; c < pitch; c += LANES)
-                input_tile(height, width, corner + c, row_stride, pitch, v + c, run->point_stride);
-        } else {
+        const float *corner = image + (size_t)top * row_stride + (size_t)left * pitch;
+        bool at_edge = !whole(rows, side_points(height), columns, side_points(width));
+        if (!at_edge)
+            fetch_next_tile(height, width, corner, row_stride, pitch);
+        for (size_t c = 0; c < pitch; c += LANES) {
             float copy[TILE * TILE * LANES];
-            for (size_t c = 0; c < pitch; c += LANES) {
-                copy_edge_tile(image + c, row_stride, pitch, top, left, rows, columns, copy);
-                input_tile(height, width, copy, TILE * LANES, LANES, v + c, run->point_stride);
-            }
+            if (at_edge)
+                copy_edge_tile(side_points(height), side_points(width), image + c, row_stride, pitch, top,
+                               left, rows, columns, copy);
+            input_tile(height, width, at_edge ? copy : corner + c, at_edge ? copied : row,
+                       at_edge ? LANES : pitch, v + c, point);
         }
     }
 }
@@ -272,8 +304,8 @@ INLINE struct pass output_pass(enum tile_side side, int pass)
 }
 
 /* One vector of channels of one tile: A^T m A. */
-INLINE void output_values(enum tile_side height, enum tile_side width, const float *m, size_t point_stride,
-                          vec y[4][4])
+INLINE void output_values(enum tile_side height, enum tile_side width, const float *m, struct steps point,
+                          struct steps row, vec y[4][4])
 {
     UNROLL
     for (int p = 0; p < (side_outputs(height) + 1) / 2 + (height != SIDE_4 && height != SIDE_1); p++) {
@@ -282,10 +314,11 @@ INLINE void output_values(enum tile_side height, enum tile_side width, const flo
         UNROLL
         for (int j = 0; j < side_points(width); j++) {
             vec column[TILE], result[4];
+            const float *from = m + step(point, side_point(width, j));
+            HIDE(from);
             UNROLL
             for (int i = 0; i < side_points(height); i++)
-                column[i] = vec_load(m + (size_t)(side_point(height, i) * TILE + side_point(width, j)) *
-                                             point_stride);
+                column[i] = vec_load(from + step(row, side_point(height, i)));
             transform_output(height, column, result);
             half[0][j] = result[pass.first];
             half[1][j] = result[pass.second];
@@ -333,6 +366,7 @@ INLINE void output_tiles(enum tile_side height, enum tile_side width, int pool, 
 {
     const int rows = side_outputs(height), columns = side_outputs(width);
     struct target target = target_of(run->tiling, pool);
+    const struct steps point = steps_of(run->point_stride), row = steps_of(TILE * run->point_stride);
     size_t pitch = target.pitch;
     struct place at = place_at(run->group, run->first);
     m += run->row * pitch;
@@ -341,7 +375,7 @@ INLINE void output_tiles(enum tile_side height, enum tile_side width, int pool, 
         for (size_t c = 0; c < pitch; c += LANES) {
             vec values[4][4], offset = vec_load(bias + c);
             float *to = y + corner.offset + c;
-            output_values(height, width, m + c, run->point_stride, values);
+            output_values(height, width, m + c, point, row, values);
             if (pool == 2)
                 store_pooled(activation, values, offset, corner.rows, corner.columns, to,
                              place ? place + corner.offset + c : NULL, &target);
@@ -390,7 +424,7 @@ INLINE struct pass output_transposed_pass(enum tile_side side, int pass)
 
 /* A dy A^T of one vector of channels of one tile. */
 INLINE void store_output_gradient(enum tile_side height, enum tile_side width, vec dy[4][4], float *dm,
-                                  size_t point_stride)
+                                  struct steps point)
 {
     UNROLL
     for (int p = 0; p < input_passes(height); p++) {
@@ -409,11 +443,12 @@ INLINE void store_output_gradient(enum tile_side height, enum tile_side width, v
         UNROLL
         for (int h = 0; h <= (pass.second != pass.first); h++) {
             vec result[TILE];
-            int i = side_point(height, h ? pass.second : pass.first);
+            float *to = dm + (size_t)side_point(height, h ? pass.second : pass.first) * TILE * point.one;
+            HIDE(to);
             transform_output_transposed(width, half[h], result);
             UNROLL
             for (int j = 0; j < side_points(width); j++)
-                store_point(point_of(dm, point_stride, i, side_point(width, j)), result[j]);
+                store_point(to + step(point, side_point(width, j)), result[j]);
         }
     }
 }
@@ -448,6 +483,7 @@ INLINE void output_gradient_tiles(enum tile_side height, enum tile_side width, i
 {
     const int rows = side_outputs(height), columns = side_outputs(width);
     struct target target = target_of(run->tiling, pool);
+    const struct steps point = steps_of(run->point_stride);
     size_t pitch = target.pitch;
     struct place at = place_at(run->group, run->first);
     dm += run->row * pitch;
@@ -463,7 +499,7 @@ INLINE void output_gradient_tiles(enum tile_side height, enum tile_side width, i
                 load_gradients(rows, columns, from, rows, columns, &target, values);
             else
                 load_gradients(rows, columns, from, corner.rows, corner.columns, &target, values);
-            store_output_gradient(height, width, values, dm + c, run->point_stride);
+            store_output_gradient(height, width, values, dm + c, point);
         }
     }
 }
@@ -499,8 +535,8 @@ void KERNEL(winograd_pooled_gradient)(const struct winograd_tiling *tiling, stru
 
 /* One vector of channels of one tile, of which the pixels in rows x columns exist. */
 INLINE void input_gradient_tile(enum tile_side height, enum tile_side width, const float *dv,
-                                size_t point_stride, struct span rows, struct span columns, float *dx,
-                                size_t row_stride, size_t pitch)
+                                struct steps point, struct steps row, struct span rows, struct span columns,
+                                float *dx, size_t row_stride, struct steps pixel)
 {
     UNROLL
     for (int p = 0; p < input_passes(height); p++) {
@@ -509,10 +545,11 @@ INLINE void input_gradient_tile(enum tile_side height, enum tile_side width, con
         UNROLL
         for (int j = 0; j < side_points(width); j++) {
             vec column[TILE], result[TILE];
+            const float *from = dv + step(point, side_point(width, j));
+            HIDE(from);
             UNROLL
             for (int i = 0; i < side_points(height); i++)
-                column[i] = vec_load(dv + (size_t)(side_point(height, i) * TILE + side_point(width, j)) *
-                                              point_stride);
+                column[i] = vec_load(from + step(row, side_point(height, i)));
             transform_input_transposed(height, column, result);
             half[0][j] = result[pass.first];
             half[1][j] = result[pass.second];
@@ -523,14 +560,13 @@ INLINE void input_gradient_tile(enum tile_side height, enum tile_side width, con
             int i = h ? pass.second : pass.first;
             if (i < rows.from || i >= rows.to)
                 continue;
+            float *to = dx + i * (ptrdiff_t)row_stride;
+            HIDE(to);
             transform_input_transposed(width, half[h], result);
             UNROLL
-            for (int j = 0; j < side_points(width); j++) {
-                if (j < columns.from || j >= columns.to)
-                    continue;
-                float *pixel = dx + i * (ptrdiff_t)row_stride + j * (ptrdiff_t)pitch;
-                vec_store(pixel, vec_load(pixel) + result[j]);
-            }
+            for (int j = 0; j < side_points(width); j++)
+                if (j >= columns.from && j < columns.to)
+                    vec_store(to + step(pixel, j), vec_load(to + step(pixel, j)) + result[j]);
         }
     }
 }
@@ -542,23 +578,25 @@ INLINE void input_gradient_tiles(enum tile_side height, enum tile_side width, co
     const struct tile_group *group = run->group;
     const struct span all_rows = {0, side_points(height)}, all_columns = {0, side_points(width)};
     size_t pitch = conv->in_pitch, row_stride = (size_t)conv->width * pitch;
-    int step = run->tiling->out_tile;
+    const struct steps point = steps_of(run->point_stride), row = steps_of(TILE * run->point_stride);
+    const struct steps pixel = steps_of(pitch);
+    int step_size = run->tiling->out_tile;
     struct place place = place_at(group, run->first);
     dv += run->row * pitch;
     for (size_t t = 0; t < run->count; t++, place_next(group, &place), dv += pitch) {
-        int top = group->top + place.row * step - conv->pad;
-        int left = group->left + place.column * step - conv->pad;
+        int top = group->top + place.row * step_size - conv->pad;
+        int left = group->left + place.column * step_size - conv->pad;
         struct span rows = clip(top, all_rows.to, conv->height);
         struct span columns = clip(left, all_columns.to, conv->width);
         float *corner = dx + place.image * (size_t)conv->height * row_stride + top * (ptrdiff_t)row_stride +
                         left * (ptrdiff_t)pitch;
         for (size_t c = 0; c < pitch; c += LANES) {
             if (whole(rows, all_rows.to, columns, all_columns.to))
-                input_gradient_tile(height, width, dv + c, run->point_stride, all_rows, all_columns,
-                                    corner + c, row_stride, pitch);
+                input_gradient_tile(height, width, dv + c, point, row, all_rows, all_columns, corner + c,
+                                    row_stride, pixel);
             else
-                input_gradient_tile(height, width, dv + c, run->point_stride, rows, columns, corner + c,
-                                    row_stride, pitch);
+                input_gradient_tile(height, width, dv + c, point, row, rows, columns, corner + c, row_stride,
+                                    pixel);
         }
     }
 }
