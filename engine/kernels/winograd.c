@@ -7,8 +7,6 @@
 #include "engine/kernels/isa.h"
 #include "engine/kernels/winograd_side.h"
 
-#define UNROLL _Pragma("GCC unroll 6")
-
 /* Calls `tiles` with each group's sides as constants, so that a version of it is compiled for each pair. */
 #define FOR_SIDES(group, tiles, ...)                                                                         \
     switch ((group)->height << 2 | (group)->width) {                                                         \
@@ -93,28 +91,6 @@ struct span {
 INLINE struct span clip(int start, int size, int limit)
 {
     return (struct span){.from = start < 0 ? -start : 0, .to = start + size > limit ? limit - start : size};
-}
-
-/* Hides where a pointer comes from. The compiler would compute the addresses of all 36 points before the loop over the
- * tiles and keep them on the stack; reading those costs more than adding a stride. */
-#define HIDE(pointer) __asm__("" : "+r"(pointer))
-
-/* Steps of 0..5 times a stride; what the addressing modes do not multiply is there as such. */
-struct steps {
-    size_t one, three, five;
-};
-
-INLINE struct steps steps_of(size_t stride)
-{
-    struct steps steps = {.one = stride, .three = 3 * stride, .five = 5 * stride};
-    HIDE(steps.three);
-    HIDE(steps.five);
-    return steps;
-}
-
-INLINE size_t step(struct steps steps, int count)
-{
-    return count == 5 ? steps.five : count == 3 ? steps.three : (size_t)count * steps.one;
 }
 
 /* Stores one element of a tile, and fetches the place of the next vector's: the hardware does not follow 36 streams. */
@@ -204,14 +180,13 @@ INLINE bool whole(struct span rows, int height, struct span columns, int width)
     return rows.from == 0 && rows.to == height && columns.from == 0 && columns.to == width;
 }
 
-/* The part of the tile to the right that this one does not share. */
+/* What the tile below adds to this one's rows. */
 INLINE void fetch_next_tile(enum tile_side height, enum tile_side width, const float *corner,
                             size_t row_stride, size_t pitch)
 {
-    for (int i = 0; i < side_points(height); i++)
+    for (int i = 0; i < side_outputs(height); i++)
         for (size_t j = 0; j < (size_t)side_outputs(width) * pitch; j += 64 / sizeof(float))
-            __builtin_prefetch(corner + (size_t)i * row_stride + (size_t)side_points(width) * pitch + j, 0,
-                               3);
+            __builtin_prefetch(corner + (size_t)(i + side_points(height)) * row_stride + j, 0, 2);
 }
 
 INLINE void input_tiles(enum tile_side height, enum tile_side width, const struct run *run, const float *x,

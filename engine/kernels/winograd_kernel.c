@@ -58,14 +58,21 @@ INLINE void transform_kernel_gradients(int size, const struct conv_shape *conv, 
 {
     size_t filters = (size_t)conv->filters, tap_stride = (size_t)conv->channels * filters;
     size_t pitch = conv->out_pitch, point_stride = winograd_stride(conv->in_pitch, pitch);
+    const struct steps point = steps_of(point_stride), row = steps_of(TILE * point_stride);
     for (size_t channel = 0; channel < (size_t)conv->channels; channel++) {
         float *taps = dg + channel * filters;
         for (size_t k = 0; k < filters; k += LANES) {
             vec half[5][TILE];
-            for (size_t j = 0; j < TILE; j++) {
+            UNROLL
+            for (int j = 0; j < TILE; j++) {
                 vec column[TILE], result[5];
-                for (size_t i = 0; i < TILE; i++)
-                    column[i] = vec_load(du + (i * TILE + j) * point_stride + channel * pitch + k);
+                const float *from = du + channel * pitch + k + step(point, j);
+                HIDE(from);
+                UNROLL
+                for (int i = 0; i < TILE; i++) {
+                    column[i] = vec_load(from + step(row, i));
+                    __builtin_prefetch(from + step(row, i) + LANES, 0, 3);
+                }
                 transform_kernel_transposed(size, column, result);
                 for (int i = 0; i < size; i++)
                     half[i][j] = result[i];

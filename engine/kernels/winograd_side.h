@@ -11,6 +11,30 @@
 
 #define TILE WINOGRAD_TILE
 
+#define UNROLL _Pragma("GCC unroll 6")
+
+/* Hides where a pointer comes from. The compiler would compute the addresses of all 36 points before the loop over the
+ * tiles and keep them on the stack; reading those costs more than adding a stride. */
+#define HIDE(pointer) __asm__("" : "+r"(pointer))
+
+/* Steps of 0..5 times a stride; what the addressing modes do not multiply is there as such. */
+struct steps {
+    size_t one, three, five;
+};
+
+INLINE struct steps steps_of(size_t stride)
+{
+    struct steps steps = {.one = stride, .three = 3 * stride, .five = 5 * stride};
+    HIDE(steps.three);
+    HIDE(steps.five);
+    return steps;
+}
+
+INLINE size_t step(struct steps steps, int count)
+{
+    return count == 5 ? steps.five : count == 3 ? steps.three : (size_t)count * steps.one;
+}
+
 INLINE int side_outputs(enum tile_side side)
 {
     return side == SIDE_4 ? 4 : side == SIDE_1 ? 1 : 2;
