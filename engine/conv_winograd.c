@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* Bytes of V and M of one block: half of a 512 KiB second-level cache. */
+/* Bytes of V and M of one block: what a second-level cache holds, beside the kernels of a larger one. */
 #define BLOCK_BYTES    (512 * 1024)
 #define BLOCK_MULTIPLE 12 /* the rows of a product's register block, of every instruction set */
 

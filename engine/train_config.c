@@ -74,6 +74,17 @@ static void read_augmentation(const json_t *json, const char *parent, struct aug
                      describe_value(json, found));
 }
 
+/* What no single field tells. */
+static void check_together(const struct train_config *config, const char *parent, struct problems *problems)
+{
+    char pointer[POINTER_SIZE];
+    pointer_to_member(pointer, parent, "patience");
+    if (config->patience > 0 && config->validation_split == 0)
+        problems_add(problems, ERR_ARGUMENT, pointer,
+                     "patience: %d, but validation_split is 0 and leaves no images to watch the loss on",
+                     config->patience);
+}
+
 enum status train_config_from_json(const json_t *json, const char *pointer, struct train_config *ret_config,
                                    struct problems *problems)
 {
@@ -87,6 +98,7 @@ enum status train_config_from_json(const json_t *json, const char *pointer, stru
     struct train_config config = *ret_config;
     fields_read(fields, FIELD_COUNT, json, pointer, &config, problems);
     read_augmentation(json_object_get(json, "augmentation"), pointer, &config.augmentation, problems);
+    check_together(&config, pointer, problems);
     enum status status = problems_since(problems, before);
     if (status == OK)
         *ret_config = config;
@@ -111,6 +123,7 @@ enum status train_config_check(const struct train_config *config, const char *po
     pointer_to_member(augmentation, pointer, "augmentation");
     fields_check(fields, FIELD_COUNT, config, pointer, problems);
     fields_check(augmentation_fields, AUGMENTATION_COUNT, &config->augmentation, augmentation, problems);
+    check_together(config, pointer, problems);
     return problems_since(problems, before);
 }
 

@@ -125,6 +125,8 @@ static void bounds_are_included_or_excluded_as_documented(void **state)
         {"{\"label_smoothing\":1}", false},
         {"{\"ema_decay\":0.9999}", true},
         {"{\"patience\":-1}", false},
+        {"{\"patience\":1}", true},
+        {"{\"patience\":1,\"validation_split\":0}", false},
         {"{\"augmentation\":{}}", true},
         {"{\"augmentation\":{\"rotation\":45}}", true},
         {"{\"augmentation\":{\"rotation\":46}}", false},
@@ -155,6 +157,8 @@ static void messages_say_what_is_allowed_and_what_was_found(void **state)
     assert_only_problem(&problems, "/training/beta_1", "expected a number from 0 and below 1, found null");
     assert_int_equal(read_text("{\"seed\":true}", &config, &problems), ERR_ARGUMENT);
     assert_only_problem(&problems, "/training/seed", "from 0 to 9007199254740991, found true");
+    assert_int_equal(read_text("{\"patience\":2,\"validation_split\":0}", &config, &problems), ERR_ARGUMENT);
+    assert_only_problem(&problems, "/training/patience", "patience: 2, but validation_split is 0");
     assert_int_equal(read_text("[1]", &config, &problems), ERR_ARGUMENT);
     assert_only_problem(&problems, "/training", "expected an object, found an array");
 }
