@@ -50,11 +50,11 @@ json_t *job_to_json(const struct job_view *view)
     const struct job_record *job = &view->record;
     json_t *config = text_or_null(job->config);
     json_t *progress = view->is_live ? progress_to_json(&view->progress, config) : json_null();
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", job->id, "state",
-                     job_state_name(job->state), "created_at", time_or_null(job->created_at), "started_at",
-                     time_or_null(job->started_at), "finished_at", time_or_null(job->finished_at), "progress",
-                     progress, "config", config, "result", text_or_null(job->result), "error",
-                     text_or_null(job->error));
+    return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", job->id, "state",
+                     job_state_name(job->state), "sweep", *job->sweep ? job->sweep : NULL, "created_at",
+                     time_or_null(job->created_at), "started_at", time_or_null(job->started_at),
+                     "finished_at", time_or_null(job->finished_at), "progress", progress, "config", config,
+                     "result", text_or_null(job->result), "error", text_or_null(job->error));
 }
 
 static json_t *epoch_to_json(const struct epoch_metrics *epoch)

@@ -148,7 +148,10 @@ enum job_insert_result jobs_submit(struct jobs *jobs, const struct job_request *
         error_set(err, ERR_MEMORY, "no memory for a job's configuration");
         return JOB_INSERT_FAILED;
     }
-    struct job_insert insert = {config, key, digest, jobs->config.queue_limit};
+    struct job_insert insert = {.config = config,
+                                .idempotency_key = key,
+                                .request_digest = digest,
+                                .queue_limit = jobs->config.queue_limit};
     enum job_insert_result result = store_job_insert(jobs->store, &insert, ret_id, err);
     free(config);
     if (result == JOB_INSERTED) {

@@ -15,8 +15,11 @@ struct store {
     char folder[FILES_PATH_SIZE];
     int lock; /* descriptor whose flock says that this process owns the store; the kernel drops it on death */
 
-    pthread_mutex_t writer_mutex; /* guards writer: held for a whole transaction */
+    pthread_mutex_t writer_mutex; /* guards all until the next mutex: held for a whole transaction */
     sqlite3 *writer;
+    bool has_events; /* the transaction adds some */
+    void (*on_events)(void *context);
+    void *on_events_context;
 
     pthread_mutex_t reader_mutex; /* guards reader: held while rows are read */
     sqlite3 *reader;
@@ -96,6 +99,22 @@ static const char *const migrations[] = {
     "  PRIMARY KEY (model, alias),"
     "  FOREIGN KEY (model, version) REFERENCES versions (model, version)"
     ") STRICT, WITHOUT ROWID;",
+
+    "ALTER TABLE jobs ADD COLUMN sweep TEXT;" /* id of the sweep that the job is a trial of */
+    "ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN steps_per_epoch INTEGER;" /* known once it has started */
+    "CREATE INDEX jobs_by_turn ON jobs (state, priority DESC, seq);"
+    "CREATE INDEX jobs_by_sweep ON jobs (sweep, seq) WHERE sweep IS NOT NULL;"
+
+    "CREATE TABLE events ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  time INTEGER NOT NULL,"
+    "  type TEXT NOT NULL,"
+    "  job TEXT,"   /* no references: what happened stays true */
+    "  sweep TEXT," /* when its job is gone */
+    "  data TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX events_by_job ON events (job, id) WHERE job IS NOT NULL;",
 };
 #define MIGRATIONS (sizeof migrations / sizeof migrations[0])
 
@@ -222,9 +241,27 @@ const char *store_folder(const struct store *store)
 
 /* ---- Transactions -------------------------------------------------------------------------------- */
 
+static void note_change(void *context, int operation, const char *database, const char *table,
+                        sqlite3_int64 row)
+{
+    (void)database, (void)row;
+    struct store *store = context;
+    store->has_events |= operation == SQLITE_INSERT && strcmp(table, "events") == 0;
+}
+
+void store_on_events(struct store *store, void (*on_events)(void *context), void *context)
+{
+    pthread_mutex_lock(&store->writer_mutex);
+    store->on_events = on_events;
+    store->on_events_context = context;
+    sqlite3_update_hook(store->writer, on_events ? note_change : NULL, store);
+    pthread_mutex_unlock(&store->writer_mutex);
+}
+
 enum status store_begin(struct store *store, sqlite3 **ret_db, struct error *err)
 {
     pthread_mutex_lock(&store->writer_mutex);
+    store->has_events = false;
     enum status status = db_run(store->writer, "BEGIN IMMEDIATE", DB_NO_VALUES, err);
     if (status) {
         pthread_mutex_unlock(&store->writer_mutex);
@@ -240,6 +277,8 @@ enum status store_end(struct store *store, enum status status, struct error *err
         status = db_run(store->writer, "COMMIT", DB_NO_VALUES, err);
     if (status) /* after some failures SQLite has rolled back by itself, and refuses this: as good */
         sqlite3_exec(store->writer, "ROLLBACK", NULL, NULL, NULL);
+    else if (store->has_events && store->on_events)
+        store->on_events(store->on_events_context);
     pthread_mutex_unlock(&store->writer_mutex);
     return status;
 }

@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "server/store.h"
+#include "server/store_events.h"
 #include "server/store_models.h"
 
 #include <sqlite3.h>
@@ -113,6 +114,16 @@ bool db_drop_extra(const struct db_record_kind *kind, void *records, size_t *cou
  * production to it. */
 MUST_CHECK enum status store_version_insert(sqlite3 *db, const struct version_record *version, bool promote,
                                             struct error *err);
+
+/* Part of a transaction: adds an event to the log. `job` and `sweep` (NULL: none) say what it is about; `data` is a JSON
+ * object as text. Who listens to the log hears of it once the transaction is committed. */
+MUST_CHECK enum status store_event_insert(sqlite3 *db, enum event_type type, const char *job,
+                                          const char *sweep, const char *data, struct error *err);
+
+/* The same by a statement that begins with EVENT_INSERT and adds one event. */
+#define EVENT_INSERT "INSERT INTO events (time, type, job, sweep, data) "
+MUST_CHECK enum status store_event_run(sqlite3 *db, const char *insert, const struct db_values *values,
+                                       struct error *err);
 
 /* ---- Connections --------------------------------------------------------------------------------- */
 

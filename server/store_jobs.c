@@ -8,7 +8,7 @@
 
 /* ---- Rows ------------------------------------------------------------------------------------------ */
 
-#define JOB_COLUMNS "id, state, created_at, started_at, finished_at, config, result, error"
+#define JOB_COLUMNS "id, state, created_at, started_at, finished_at, config, result, error, sweep"
 
 void job_record_clear(struct job_record *record)
 {
@@ -42,6 +42,7 @@ static enum status read_job(sqlite3_stmt *statement, void *ret_record, struct er
     job.created_at = sqlite3_column_int64(statement, 2);
     job.started_at = sqlite3_column_int64(statement, 3);
     job.finished_at = sqlite3_column_int64(statement, 4);
+    db_column_copy(statement, 8, job.sweep, sizeof job.sweep);
     if (!db_column_duplicate(statement, 5, &job.config) || !db_column_duplicate(statement, 6, &job.result) ||
         !db_column_duplicate(statement, 7, &job.error)) {
         job_record_clear(&job);
@@ -52,6 +53,38 @@ static enum status read_job(sqlite3_stmt *statement, void *ret_record, struct er
 }
 
 static const struct db_record_kind job_kind = {sizeof(struct job_record), read_job, clear_job};
+
+/* ---- Events ---------------------------------------------------------------------------------------- */
+
+/* Parts of a transaction. `from` is NULL for a new job, `error` unless it failed. */
+static enum status note_state(sqlite3 *db, const char *id, const char *from, const char *error,
+                              struct error *err)
+{
+    struct db_value now = db_integer(clock_wall_ms());
+    if (!error)
+        return store_event_run(db,
+                               EVENT_INSERT
+                               "SELECT ?, 'state', id, sweep, json_object('from', ?, 'to', state)"
+                               " FROM jobs WHERE id = ?",
+                               DB_VALUES(now, db_text(from), db_text(id)), err);
+    return store_event_run(db,
+                           EVENT_INSERT "SELECT ?, 'state', id, sweep,"
+                                        " json_object('from', ?, 'to', state, 'error', json(?))"
+                                        " FROM jobs WHERE id = ?",
+                           DB_VALUES(now, db_text(from), db_text(error), db_text(id)), err);
+}
+
+static enum status note_epoch(sqlite3 *db, int64_t job, int epoch, struct error *err)
+{
+    return store_event_run(db,
+                           EVENT_INSERT "SELECT ?, 'metrics', id, sweep, json_object('epoch', epoch,"
+                                        " 'train_loss', train_loss, 'train_accuracy', train_accuracy,"
+                                        " 'validation_loss', validation_loss,"
+                                        " 'validation_accuracy', validation_accuracy, 'seconds', seconds)"
+                                        " FROM epochs JOIN jobs ON jobs.seq = epochs.job"
+                                        " WHERE epochs.job = ? AND epoch = ?",
+                           DB_VALUES(db_integer(clock_wall_ms()), db_integer(job), db_integer(epoch)), err);
+}
 
 /* ---- Jobs ------------------------------------------------------------------------------------------ */
 
@@ -87,11 +120,13 @@ static enum job_insert_result insert_new(sqlite3 *db, const struct job_insert *i
         return JOB_QUEUE_FULL;
     job_id_create(ret_id);
     if (db_run(db,
-               "INSERT INTO jobs (id, state, config, created_at, idempotency_key, request_digest)"
-               " VALUES (?, 'queued', ?, ?, ?, ?)",
+               "INSERT INTO jobs (id, state, config, created_at, idempotency_key, request_digest, sweep)"
+               " VALUES (?, 'queued', ?, ?, ?, ?, ?)",
                DB_VALUES(db_text(ret_id), db_text(insert->config), db_integer(clock_wall_ms()),
-                         db_text(insert->idempotency_key), db_text(insert->request_digest)),
-               err))
+                         db_text(insert->idempotency_key), db_text(insert->request_digest),
+                         db_text(insert->sweep)),
+               err) ||
+        note_state(db, ret_id, NULL, NULL, err))
         return JOB_INSERT_FAILED;
     return JOB_INSERTED;
 }
@@ -224,7 +259,8 @@ static enum job_change change(sqlite3 *db, const char *id, enum job_state to, co
                " result = ?, error = ? WHERE id = ?",
                DB_VALUES(db_text(job_state_name(to)), started, finished, db_text(result), db_text(error),
                          db_text(id)),
-               err))
+               err) ||
+        note_state(db, id, job_state_name(*ret_from), error, err))
         return JOB_CHANGE_FAILED;
     return JOB_CHANGED;
 }
@@ -314,7 +350,8 @@ enum status store_epoch_put(struct store *store, const char *id, const struct ep
     enum status status = store_begin(store, &db, err);
     if (status)
         return status;
-    if ((status = find_job(db, id, &job, err)) == OK && (status = put_epoch(db, job, metrics, err)) == OK)
+    if ((status = find_job(db, id, &job, err)) == OK && (status = put_epoch(db, job, metrics, err)) == OK &&
+        (status = note_epoch(db, job, metrics->epoch, err)) == OK)
         status = put_steps(db, job, steps, err);
     return store_end(store, status, err);
 }

@@ -6,6 +6,7 @@
 #include "server/job_state.h"
 #include "server/names.h"
 #include "server/store.h"
+#include "server/store_events.h"
 #include "server/store_models.h"
 
 /* ---- Jobs ------------------------------------------------------------------------------------------ */
@@ -13,6 +14,7 @@
 /* A job's row. Texts are JSON on the heap; job_record_clear frees them. Times are ms since 1970, 0 for none. */
 struct job_record {
     char id[JOB_ID_LENGTH + 1];
+    char sweep[EVENT_SUBJECT_SIZE]; /* that it is a trial of; "" for none */
     enum job_state state;
     int64_t created_at, started_at, finished_at;
     char *config;
@@ -27,6 +29,7 @@ struct job_insert {
     const char *idempotency_key; /* NULL without one */
     const char *request_digest;  /* of what came with the key, to tell a repetition from a mistake */
     size_t queue_limit;          /* jobs that may wait in state queued */
+    const char *sweep;           /* NULL unless it is a trial */
 };
 
 enum job_insert_result {
