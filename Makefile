@@ -100,7 +100,7 @@ $(BUILD)/tests/%.so: tests/%.c
 	@mkdir -p $(@D)
 	$(call show,link   ,$@)$(COMPILE) -fPIC -shared -o $@ $<
 
-$(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/libengine.a
+$(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/tests/bench/bench.o $(BUILD)/libengine.a
 	$(call show,link   ,$@)$(LINK) -o $@ $^ $(ENGINE_LIBS)
 
 $(BUILD)/tests/interchange/%: $(BUILD)/tests/interchange/%.o $(BUILD)/libengine.a
@@ -190,10 +190,12 @@ tsan: ## the tests in C under ThreadSanitizer
 	@$(SUBMAKE) test BUILD=build-tsan SUITES="$(filter-out browser interchange,$(SUITES))" OPTIMISE="-O1 -g" \
 		SANITIZE="-fsanitize=thread"
 
-bench: ## training speed beside PyTorch's, in turns
-	@$(SUBMAKE) prepare $(PACKAGES)bench
-	@$(SUBMAKE) -j$(JOBS) data benches
-	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE tests/bench/run $(BUILD) data/datasets
+BENCH ?= training,prediction,layers,growth
+
+bench: ## speed beside PyTorch's and ONNX Runtime's, in turns (BENCH=training,layers picks some)
+	@$(SUBMAKE) prepare-tests $(PACKAGES)bench
+	@$(SUBMAKE) -j$(JOBS) data build benches
+	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE tests/bench/run $(BUILD) data/datasets --only "$(BENCH)" $(BENCH_OPTIONS)
 
 SYSROOT := build-arm64-sysroot
 

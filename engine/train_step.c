@@ -2,10 +2,12 @@
 
 #include "engine/alloc.h"
 #include "engine/augment.h"
+#include "engine/clock.h"
 #include "engine/threads.h"
 
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,21 @@
 /* Floats of a slab that one task sums or updates. */
 #define SLAB_BLOCK    16384
 #define PREPARE_PARTS 8
+
+/* What a step spends its time on: each stage forward and backward, then what belongs to none. */
+enum {
+    WORK_BACKWARD = MODEL_MAX_LAYERS,
+    WORK_IMAGES = 2 * MODEL_MAX_LAYERS,
+    WORK_SUM,
+    WORK_UPDATE,
+    WORK_KERNELS,
+    WORK_KINDS
+};
+
+/* Nanoseconds that one member of the team has worked. */
+struct work_times {
+    _Alignas(64) int64_t nanoseconds[WORK_KINDS];
+};
 
 struct train_step {
     const struct network *network;
@@ -32,6 +49,7 @@ struct train_step {
     float *partial;                    /* [shards][trunk_parameters] */
     float *workspaces;                 /* [threads][workspace] */
     size_t workspace, scratch;         /* floats: one thread's; each of two image buffers at its end */
+    struct work_times *times;          /* [threads], or NULL: nobody asked */
 };
 
 /* The step under way, as tasks see it. */
@@ -158,6 +176,7 @@ void train_step_free(struct train_step *step)
     free(step->gradients);
     free(step->partial);
     free(step->workspaces);
+    free(step->times);
     free(step);
 }
 
@@ -166,14 +185,62 @@ const float *train_step_gradients(const struct train_step *step)
     return step->gradients;
 }
 
+/* ---- Where the time goes ---- */
+
+enum status train_step_measure(struct train_step *step, struct error *err)
+{
+    step->times = aligned_new((size_t)thread_team_size(step->team), sizeof *step->times);
+    return step->times ? OK : error_set(err, ERR_MEMORY, "no memory to measure a training step");
+}
+
+static int64_t work_begins(const struct train_step *step)
+{
+    return step->times ? clock_nanoseconds() : 0;
+}
+
+static void work_ends(struct train_step *step, int member, int kind, int64_t begin)
+{
+    if (step->times)
+        step->times[member].nanoseconds[kind] += clock_nanoseconds() - begin;
+}
+
+static double work_seconds(const struct train_step *step, int kind)
+{
+    int64_t sum = 0;
+    for (int i = 0; step->times && i < thread_team_size(step->team); i++)
+        sum += step->times[i].nanoseconds[kind];
+    return (double)sum * 1e-9;
+}
+
+size_t train_step_shares(const struct train_step *step, struct train_share ret_shares[TRAIN_SHARES_MAX])
+{
+    static const char *const others[] = {"images", "sum of gradients", "optimizer", "kernel transforms"};
+    const struct network *network = step->network;
+    size_t count = 0;
+    for (size_t i = 0; i < network->count; i++, count++) {
+        struct train_share *share = &ret_shares[count];
+        snprintf(share->name, sizeof share->name, "%s", network->plan.layers[network->stages[i].layer].name);
+        share->forward = work_seconds(step, (int)i);
+        share->backward = work_seconds(step, WORK_BACKWARD + (int)i);
+    }
+    for (int i = 0; i < WORK_KINDS - WORK_IMAGES; i++, count++) {
+        struct train_share *share = &ret_shares[count];
+        snprintf(share->name, sizeof share->name, "%s", others[i]);
+        share->forward = work_seconds(step, WORK_IMAGES + i);
+        share->backward = 0;
+    }
+    return count;
+}
+
 /* ---- Preparing kernels ---- */
 
 static void prepare_task(void *context, size_t task, int member)
 {
     struct step_run *run = context;
-    (void)member;
+    int64_t begin = work_begins(run->step);
     network_prepare(run->step->network, run->step->kernels, run->updated->weights, run->updated->prepared,
                     task, PREPARE_PARTS);
+    work_ends(run->step, member, WORK_KERNELS, begin);
 }
 
 void train_step_prepare(struct train_step *step, struct train_state *state)
@@ -245,13 +312,15 @@ static void load_image(const struct step_run *run, size_t index, float *ret_inpu
     network_load_pixels(network, pixels, ret_input);
 }
 
-static void load_images(const struct step_run *run, struct span images)
+static void load_images(const struct step_run *run, struct span images, int member)
 {
     struct train_step *step = run->step;
+    int64_t begin = work_begins(step);
     for (size_t i = images.first; i < images.first + images.count; i++) {
         step->labels[i] = (uint8_t)dataset_label(run->batch->data, run->batch->order[i]);
         load_image(run, i, step->inputs + i * step->network->input_size);
     }
+    work_ends(step, member, WORK_IMAGES, begin);
 }
 
 static void forward_task(void *context, size_t task, int member)
@@ -261,12 +330,14 @@ static void forward_task(void *context, size_t task, int member)
     const struct network *network = step->network;
     struct span shard = shard_span(run, task), micro;
     while (next_micro_batch(&shard, &micro)) {
-        load_images(run, micro);
+        load_images(run, micro, member);
         struct stage_context stages = stage_context_of(run, micro.first, member);
         for (size_t i = 0; i < network->trunk; i++) {
             size_t offset = micro.first * network->stages[i].out_size;
+            int64_t begin = work_begins(step);
             stage_forward(&stages, &network->stages[i], micro.count, stage_input(step, i, micro.first),
                           step->outputs[i] + offset, places_of(run, i, micro.first));
+            work_ends(step, member, (int)i, begin);
         }
     }
 }
@@ -286,9 +357,11 @@ static void micro_batch_backward(const struct step_run *run, struct span micro, 
             return; /* nothing to learn, and nobody asks for the gradient of the image */
         size_t offset = micro.first * stage->out_size;
         float *dx = i == 0 ? NULL : scratch + i % 2 * step->scratch;
+        int64_t begin = work_begins(step);
         stage_backward(&stages, stage, micro.count, stage_input(step, i, micro.first),
                        step->outputs[i] + offset, places_of(run, i, micro.first), accumulate, gradients, dy,
                        dx);
+        work_ends(step, member, WORK_BACKWARD + (int)i, begin);
         dy = dx;
     }
 }
@@ -320,19 +393,19 @@ static size_t row_tasks(const struct step_run *run)
 
 static void load_task(void *context, size_t task, int member)
 {
-    (void)member;
-    load_images(context, row_span(context, task));
+    load_images(context, row_span(context, task), member);
 }
 
 static void dense_forward_task(void *context, size_t task, int member)
 {
     const struct step_run *run = context;
     struct train_step *step = run->step;
-    (void)member;
+    int64_t begin = work_begins(step);
     size_t first = task * DENSE_OUTPUTS, rest = run->stage->units - first;
     dense_forward(step->kernels, run->stage, run->state->weights, run->batch->count,
                   stage_input(step, run->index, 0), first, rest < DENSE_OUTPUTS ? rest : DENSE_OUTPUTS,
                   step->outputs[run->index]);
+    work_ends(step, member, (int)run->index, begin);
 }
 
 /* Forward from the layer before to this one, or backward the other way. */
@@ -375,7 +448,7 @@ static void dense_backward_task(void *context, size_t task, int member)
 {
     const struct step_run *run = context;
     struct train_step *step = run->step;
-    (void)member;
+    int64_t begin = work_begins(step);
     const float *dy = step->upstream[run->index];
     if (task < run->input_tasks)
         dense_backward_input(run->stage, run->state->weights, run->batch->count, dy, task,
@@ -383,6 +456,7 @@ static void dense_backward_task(void *context, size_t task, int member)
     else
         dense_backward_weights(step->kernels, run->stage, run->batch->count, stage_input(step, run->index, 0),
                                dy, task - run->input_tasks, step->gradients);
+    work_ends(step, member, WORK_BACKWARD + (int)run->index, begin);
 }
 
 static void head_forward(struct step_run *run)
@@ -427,7 +501,7 @@ static void reduce_task(void *context, size_t task, int member)
     struct step_run *run = context;
     struct train_step *step = run->step;
     const struct network *network = step->network;
-    (void)member;
+    int64_t begin = work_begins(step);
     size_t first = task * SLAB_BLOCK;
     size_t end = first + SLAB_BLOCK < network->parameters ? first + SLAB_BLOCK : network->parameters;
     if (first < network->trunk_parameters) {
@@ -439,6 +513,7 @@ static void reduce_task(void *context, size_t task, int member)
     }
     if (!step->kernels->all_finite(step->gradients + first, end - first))
         atomic_store(&run->infinite, true);
+    work_ends(step, member, WORK_SUM, begin);
 }
 
 static size_t slab_tasks(const struct network *network)
@@ -471,7 +546,7 @@ static void update_task(void *context, size_t task, int member)
     const struct step_run *run = context;
     struct train_step *step = run->step;
     struct train_state *state = run->updated;
-    (void)member;
+    int64_t begin = work_begins(step);
     size_t first = task * SLAB_BLOCK, rest = step->network->parameters - first;
     size_t count = rest < SLAB_BLOCK ? rest : SLAB_BLOCK;
     step->kernels->adam(&run->update->adam, step->gradients + first, count, state->weights + first,
@@ -479,6 +554,7 @@ static void update_task(void *context, size_t task, int member)
     if (state->average)
         step->kernels->average(run->update->average_share, state->weights + first, count,
                                state->average + first);
+    work_ends(step, member, WORK_UPDATE, begin);
 }
 
 void train_step_apply(struct train_step *step, struct train_state *state, const struct train_update *update)

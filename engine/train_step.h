@@ -59,4 +59,8 @@ const float *train_step_gradients(const struct train_step *step);
 /* Applies them by Adam, moves the average if there is one, and prepares the new weights. */
 void train_step_apply(struct train_step *step, struct train_state *state, const struct train_update *update);
 
+/* As trainer_measure and trainer_shares. */
+MUST_CHECK enum status train_step_measure(struct train_step *step, struct error *err);
+size_t train_step_shares(const struct train_step *step, struct train_share ret_shares[TRAIN_SHARES_MAX]);
+
 #endif

@@ -1,6 +1,7 @@
 #include "engine/alloc.h"
 #include "engine/augment.h"
 #include "engine/checkpoint.h"
+#include "engine/clock.h"
 #include "engine/model.h"
 #include "engine/rng.h"
 #include "engine/safetensors.h"
@@ -10,7 +11,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct trainer {
     struct network network;
@@ -31,13 +31,6 @@ struct trainer {
 
     struct evaluator *validation; /* under way, or NULL */
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
 
 /* ---- Making ---- */
 
@@ -314,14 +307,14 @@ enum status trainer_advance(struct trainer *trainer, enum trainer_event *ret_eve
         *ret_event = TRAINER_DONE;
         return OK;
     }
-    double begin = now();
+    int64_t begin = clock_nanoseconds();
     bool training = place->step < trainer->steps, epoch_done = trainer->validation_count == 0;
     enum status status = OK;
     if (training)
         status = advance_step(trainer, err);
     else if (trainer->validation_count > 0)
         status = advance_validation(trainer, &epoch_done, err);
-    place->seconds += now() - begin;
+    place->seconds += (double)(clock_nanoseconds() - begin) * 1e-9;
     if (status != OK)
         return status;
     *ret_event = training ? TRAINER_STEP : TRAINER_VALIDATION;
@@ -424,4 +417,14 @@ enum status trainer_load(const char *path, struct dataset *data, struct thread_t
     train_step_prepare(trainer->step, &trainer->state);
     *ret_trainer = trainer;
     return OK;
+}
+
+enum status trainer_measure(struct trainer *trainer, struct error *err)
+{
+    return train_step_measure(trainer->step, err);
+}
+
+size_t trainer_shares(const struct trainer *trainer, struct train_share ret_shares[TRAIN_SHARES_MAX])
+{
+    return train_step_shares(trainer->step, ret_shares);
 }

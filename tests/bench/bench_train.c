@@ -1,78 +1,76 @@
-/* Measures training: the reference model on MNIST, as `bench_train DATA_FOLDER THREADS BATCH_SIZE SECONDS`.
+/* Measures training: the reference model on MNIST, as
+ * `bench_train DATA_FOLDER THREADS BATCH_SIZE SECONDS [FILTERS]`.
  *
- * First prints what runs as one JSON object; then for each line read from standard input trains for SECONDS and
- * prints {"images_per_second": …}. Between measurements it waits, so that a peer can take its turn. */
+ * For each line read it trains for SECONDS and prints {"images_per_second": …}; at the end, the microseconds of work an
+ * image that each layer took: {"layers": [{"name": …, "forward": …, "backward": …}, …]}. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "engine/engine.h"
+#include "tests/bench/bench.h"
 
-static double now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-static enum status create_trainer(const char *folder, int batch_size, struct thread_team *team,
-                                  struct trainer **ret_trainer, struct error *err)
+static enum status create_trainer(char **arguments, struct thread_team *team, struct trainer **ret_trainer,
+                                  struct error *err)
 {
     struct train_config config = train_config_default();
-    struct problems problems = {0};
-    struct model_spec spec;
     struct model_plan plan;
     struct dataset *data;
-    config.batch_size = batch_size;
+    config.batch_size = atoi(arguments[2]);
     config.epochs = 1000;
     config.validation_split = 0;
 
-    enum status status = model_spec_preset("reference", &spec, err);
-    if (status != OK)
-        return status;
-    if (model_plan_create(&spec, "", &plan, &problems) != OK)
-        return problems_first(&problems, err);
-    status = dataset_load(folder, SPLIT_TRAIN, &data, err);
+    enum status status = bench_plan(arguments[4] ? atoi(arguments[4]) : 0, &plan, err);
+    if (status == OK)
+        status = dataset_load(arguments[0], SPLIT_TRAIN, &data, err);
     if (status != OK)
         return status;
     status = trainer_create(&plan, &config, data, team, ret_trainer, err);
     dataset_unref(data);
-    return status;
+    return status == OK ? trainer_measure(*ret_trainer, err) : status;
 }
 
 static enum status measure(struct trainer *trainer, double seconds, struct error *err)
 {
     int64_t images = trainer_progress(trainer).images;
-    double start = now_seconds(), elapsed;
+    double start = bench_now(), elapsed;
     do {
         enum trainer_event event;
         enum status status = trainer_advance(trainer, &event, err);
         if (status != OK)
             return status;
-        elapsed = now_seconds() - start;
+        elapsed = bench_now() - start;
     } while (elapsed < seconds);
     printf("{\"images_per_second\": %.1f}\n", (double)(trainer_progress(trainer).images - images) / elapsed);
     fflush(stdout);
     return OK;
 }
 
+static void print_layers(const struct trainer *trainer)
+{
+    struct train_share shares[TRAIN_SHARES_MAX];
+    size_t count = trainer_shares(trainer, shares);
+    double scale = 1e6 / (double)trainer_progress(trainer).images;
+    printf("{\"layers\": [");
+    for (size_t i = 0; i < count; i++)
+        printf("%s{\"name\": \"%s\", \"forward\": %.2f, \"backward\": %.2f}", i ? ", " : "", shares[i].name,
+               shares[i].forward * scale, shares[i].backward * scale);
+    printf("]}\n");
+}
+
 static enum status run(char **arguments, struct error *err)
 {
     struct thread_team *team = NULL;
     struct trainer *trainer = NULL;
-    char line[16];
     enum status status = engine_init(err);
     if (status == OK)
         status = thread_team_create(atoi(arguments[1]), false, &team, err);
     if (status == OK)
-        status = create_trainer(arguments[0], atoi(arguments[2]), team, &trainer, err);
-    if (status == OK) {
-        printf("{\"name\": \"digitd %s\", \"detail\": \"%s, core type %s\"}\n", DIGITD_VERSION,
-               engine_blas_version(), engine_core_type());
-        fflush(stdout);
-    }
-    while (status == OK && fgets(line, sizeof line, stdin))
+        status = create_trainer(arguments, team, &trainer, err);
+    if (status == OK)
+        bench_introduce();
+    while (status == OK && bench_next())
         status = measure(trainer, atof(arguments[3]), err);
+    if (status == OK)
+        print_layers(trainer);
     trainer_free(trainer);
     thread_team_free(team);
     return status;
@@ -81,8 +79,8 @@ static enum status run(char **arguments, struct error *err)
 int main(int argc, char **argv)
 {
     struct error err;
-    if (argc != 5) {
-        fprintf(stderr, "usage: bench_train DATA_FOLDER THREADS BATCH_SIZE SECONDS\n");
+    if (argc != 5 && argc != 6) {
+        fprintf(stderr, "usage: bench_train DATA_FOLDER THREADS BATCH_SIZE SECONDS [FILTERS]\n");
         return 2;
     }
     if (run(argv + 1, &err) == OK)

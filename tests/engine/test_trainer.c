@@ -300,6 +300,32 @@ static void every_option_changes_the_weights(void **state)
     dataset_unref(data);
 }
 
+/* The time that each layer took is there once somebody asks for it, and none before. */
+static void shares_of_the_time_are_kept_on_request(void **state)
+{
+    (void)state;
+    struct thread_team *team = team_of(2);
+    struct dataset *data = bars_dataset(IMAGES);
+    struct train_config config = short_run();
+    struct trainer *trainer = new_trainer(&config, data, team);
+    struct train_share shares[TRAIN_SHARES_MAX];
+    struct error err;
+    advance(trainer);
+    size_t count = trainer_shares(trainer, shares);
+    assert_in_range(count, 5, TRAIN_SHARES_MAX);
+    for (size_t i = 0; i < count; i++)
+        assert_true(shares[i].forward == 0 && shares[i].backward == 0);
+    assert_int_equal(trainer_measure(trainer, &err), OK);
+    advance(trainer);
+    assert_int_equal(trainer_shares(trainer, shares), count);
+    assert_string_equal(shares[0].name, "conv2d");
+    for (size_t i = 0; i < count; i++)
+        assert_true(shares[i].forward > 0 && (shares[i].backward > 0) == (i + 4 < count));
+    trainer_free(trainer);
+    dataset_unref(data);
+    thread_team_free(team);
+}
+
 /* With patience, what is kept is the epoch with the lowest validation loss, and the run ends when it is long past. */
 static void patience_ends_a_run_and_keeps_its_best_epoch(void **state)
 {
@@ -447,6 +473,7 @@ int main(void)
         cmocka_unit_test(divergence_stops_the_run_and_keeps_the_last_finite_weights),
         cmocka_unit_test(resume_is_exact_with_every_option_on),
         cmocka_unit_test(every_option_changes_the_weights),
+        cmocka_unit_test(shares_of_the_time_are_kept_on_request),
         cmocka_unit_test(patience_ends_a_run_and_keeps_its_best_epoch),
         cmocka_unit_test(fine_tuning_begins_with_the_weights_of_a_model),
         cmocka_unit_test(recipes_are_found_by_name),
