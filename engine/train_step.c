@@ -21,6 +21,7 @@
 
 /* What a step spends its time on: each stage forward and backward, then what belongs to none. */
 enum {
+    WORK_FORWARD,
     WORK_BACKWARD = MODEL_MAX_LAYERS,
     WORK_IMAGES = 2 * MODEL_MAX_LAYERS,
     WORK_SUM,
@@ -220,7 +221,7 @@ size_t train_step_shares(const struct train_step *step, struct train_share ret_s
     for (size_t i = 0; i < network->count; i++, count++) {
         struct train_share *share = &ret_shares[count];
         snprintf(share->name, sizeof share->name, "%s", network->plan.layers[network->stages[i].layer].name);
-        share->forward = work_seconds(step, (int)i);
+        share->forward = work_seconds(step, WORK_FORWARD + (int)i);
         share->backward = work_seconds(step, WORK_BACKWARD + (int)i);
     }
     for (int i = 0; i < WORK_KINDS - WORK_IMAGES; i++, count++) {
@@ -337,7 +338,7 @@ static void forward_task(void *context, size_t task, int member)
             int64_t begin = work_begins(step);
             stage_forward(&stages, &network->stages[i], micro.count, stage_input(step, i, micro.first),
                           step->outputs[i] + offset, places_of(run, i, micro.first));
-            work_ends(step, member, (int)i, begin);
+            work_ends(step, member, WORK_FORWARD + (int)i, begin);
         }
     }
 }
@@ -405,30 +406,34 @@ static void dense_forward_task(void *context, size_t task, int member)
     dense_forward(step->kernels, run->stage, run->state->weights, run->batch->count,
                   stage_input(step, run->index, 0), first, rest < DENSE_OUTPUTS ? rest : DENSE_OUTPUTS,
                   step->outputs[run->index]);
-    work_ends(step, member, (int)run->index, begin);
+    work_ends(step, member, WORK_FORWARD + (int)run->index, begin);
 }
 
 /* Forward from the layer before to this one, or backward the other way. */
-static void dropout_rows(const struct step_run *run, size_t task, int member, const float *from, float *to)
+static void dropout_rows(const struct step_run *run, size_t task, int member, int work, const float *from,
+                         float *to)
 {
+    int64_t begin = work_begins(run->step);
     struct span rows = row_span(run, task);
     struct stage_context stages = stage_context_of(run, 0, member);
     for (size_t i = rows.first; i < rows.first + rows.count; i++)
         dropout_row(&stages, run->stage, run->batch->first + i, from + i * run->stage->in_size,
                     to + i * run->stage->out_size);
+    work_ends(run->step, member, work + (int)run->index, begin);
 }
 
 static void dropout_forward_task(void *context, size_t task, int member)
 {
     const struct step_run *run = context;
-    dropout_rows(run, task, member, stage_input(run->step, run->index, 0), run->step->outputs[run->index]);
+    dropout_rows(run, task, member, WORK_FORWARD, stage_input(run->step, run->index, 0),
+                 run->step->outputs[run->index]);
 }
 
 static void dropout_backward_task(void *context, size_t task, int member)
 {
     const struct step_run *run = context;
     float **upstream = run->step->upstream;
-    dropout_rows(run, task, member, upstream[run->index], upstream[run->index - 1]);
+    dropout_rows(run, task, member, WORK_BACKWARD, upstream[run->index], upstream[run->index - 1]);
 }
 
 static void slope_task(void *context, size_t task, int member)
