@@ -15,6 +15,7 @@
 #include "server/predict.h"
 #include "server/problem.h"
 #include "server/reply.h"
+#include "server/tensor_call.h"
 
 /* Probabilities are floats: more digits than they hold would be noise. */
 #define DIGITS 7
@@ -118,20 +119,8 @@ static void reply_answer(struct app *app, struct request *request)
     (void)app;
     const struct call *call = request_context(request);
     const struct prediction *done = &call->prediction;
-    if (call->refused) {
-        reply_header(request, "Retry-After", "1");
-        reply_problem(request, PROBLEM_BUSY, "Too many predictions are waiting.");
+    if (reply_prediction_failed(request, done, call->refused))
         return;
-    }
-    if (done->abandoned) {
-        reply_problem(request, PROBLEM_CLIENT_LEFT,
-                      "The connection was closed before the prediction's turn.");
-        return;
-    }
-    if (done->status != OK) {
-        reply_problem(request, PROBLEM_OVERLOADED, "The model could not be made ready to run.");
-        return;
-    }
     json_t *body = call->drawings.is_list ? list_to_json(call) : answer_to_json(call, 0);
     if (json_object_set_new(body, "model", model_to_json(call->served)) != 0 ||
         json_object_set_new(body, "timing", timing_to_json(done)) != 0) {

@@ -37,4 +37,22 @@ handler handle_asset;
 /* handle_predict.c */
 handler handle_predict;
 
+/* handle_v2.c */
+handler handle_v2;
+handler handle_v2_live;
+handler handle_v2_ready;
+handler handle_v2_model;
+handler handle_v2_model_ready;
+handler handle_v2_model_stats;
+handler handle_v2_stats;
+handler handle_v2_index;
+
+/* handle_v2_infer.c */
+handler handle_v2_infer;
+
+/* handle_tfs.c */
+handler handle_tfs_status;
+handler handle_tfs_metadata;
+handler handle_tfs_predict;
+
 #endif

@@ -114,6 +114,8 @@ static void check_media_type(struct request *request)
     char known[128] = "";
     size_t length = 0;
     read_media_type(request);
+    if (request->route->any_media_type)
+        return;
     for (size_t i = 0; i < ROUTE_TYPES_MAX && types[i]; i++) {
         if (strcmp(types[i], request->media_type) == 0)
             return;

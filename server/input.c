@@ -17,7 +17,7 @@
 
 /* jansson allocates up to a hundred bytes a value and recurses by depth: both are counted before it runs. Strings
  * are skipped; everything else is left to the parser to judge. */
-static enum status check_extent(const uint8_t *text, size_t size, struct error *err)
+static enum status check_extent(const uint8_t *text, size_t size, size_t values_max, struct error *err)
 {
     size_t depth = 0, values = 1;
     bool in_string = false;
@@ -38,15 +38,21 @@ static enum status check_extent(const uint8_t *text, size_t size, struct error *
             depth--;
         if (depth > INPUT_JSON_DEPTH_MAX)
             return error_set(err, ERR_FORMAT, "JSON is nested deeper than %d levels", INPUT_JSON_DEPTH_MAX);
-        if (values > INPUT_JSON_VALUES_MAX)
-            return error_set(err, ERR_FORMAT, "JSON holds more than %d values", INPUT_JSON_VALUES_MAX);
+        if (values > values_max)
+            return error_set(err, ERR_FORMAT, "JSON holds more than %zu values", values_max);
     }
     return OK;
 }
 
 enum status input_json_parse(const uint8_t *text, size_t size, json_t **ret_json, struct error *err)
 {
-    enum status status = check_extent(text, size, err);
+    return input_json_parse_upto(text, size, INPUT_JSON_VALUES_MAX, ret_json, err);
+}
+
+enum status input_json_parse_upto(const uint8_t *text, size_t size, size_t values_max, json_t **ret_json,
+                                  struct error *err)
+{
+    enum status status = check_extent(text, size, values_max, err);
     if (status != OK)
         return status;
     json_error_t reason;

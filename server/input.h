@@ -21,6 +21,10 @@ struct request;
 MUST_CHECK enum status input_json_parse(const uint8_t *text, size_t size, json_t **ret_json,
                                         struct error *err);
 
+/* The same with another cap on the number of values. */
+MUST_CHECK enum status input_json_parse_upto(const uint8_t *text, size_t size, size_t values_max,
+                                             json_t **ret_json, struct error *err);
+
 /* The request's body as a JSON object, a new reference. On failure the reply is written (400) and NULL returned.
  * With `empty_is_object` an empty body reads as {}. */
 json_t *input_json_body(struct request *request, bool empty_is_object);

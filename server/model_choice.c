@@ -1,14 +1,31 @@
 #include "server/model_choice.h"
 
+#include <string.h>
+
 #include "server/app.h"
 #include "server/predict.h"
 #include "server/problem.h"
 #include "server/registry.h"
+#include "server/store_models.h"
+
+/* Not a model in training, which answers for the name while nothing is in production. */
+static struct served_model *find_production(struct app *app, const struct model_choice *choice)
+{
+    if (strcmp(choice->alias, ALIAS_PRODUCTION) != 0)
+        return NULL;
+    struct served_model *served = predict_model_default(app->predictions, choice->name);
+    if (!served || served->version)
+        return served;
+    served_model_unref(served);
+    return NULL;
+}
 
 struct served_model *model_choice_find(struct app *app, const struct model_choice *choice)
 {
     if (choice->job)
         return predict_model_live(app->predictions, choice->job);
+    if (choice->alias)
+        return find_production(app, choice);
     if (choice->version)
         return predict_model_cached(app->predictions, choice->name, (int)choice->version);
     return predict_model_default(app->predictions, choice->name);
@@ -23,6 +40,9 @@ static void reply_no_model(struct request *request, const struct model_choice *c
 {
     if (choice->job)
         reply_problem(request, PROBLEM_NOT_FOUND, "Job %s has no model in training.", choice->job);
+    else if (choice->alias)
+        reply_problem(request, PROBLEM_NOT_FOUND, "No version of \"%s\" has the alias \"%s\".", choice->name,
+                      choice->alias);
     else if (choice->named)
         reply_problem(request, PROBLEM_NOT_FOUND, "No version of \"%s\" is in production.", choice->name);
     else

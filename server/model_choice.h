@@ -10,12 +10,13 @@ struct app;
 struct request;
 struct served_model;
 
-/* At most one of version and job is given; with none, what is in production, else the newest in training. */
+/* At most one of version, alias and job is given; with none, what is in production, else the newest in training. */
 struct model_choice {
     const char *name;
-    bool named;      /* by the client, not by default */
-    int64_t version; /* 0: not given */
-    const char *job; /* NULL: not given */
+    bool named;        /* by the client, not by default */
+    int64_t version;   /* 0: not given */
+    const char *alias; /* NULL: not given */
+    const char *job;   /* NULL: not given */
 };
 
 /* Without touching a file. NULL when it is not in memory: a version may then still be loaded. The caller owns one

@@ -224,7 +224,7 @@ static enum status run_batch(struct worker *worker, const struct batch *batch)
     enum status status = make_ready(worker, batch->first->served, &predictor);
     if (status != OK)
         return status;
-    if (batch->first->next)
+    if (!batch->is_piece && batch->first->next)
         run_together(worker, predictor, batch);
     else
         run_in_place(worker, predictor, batch);

@@ -19,6 +19,13 @@
         "mode", "version", "alias", "job"                                                                    \
     }
 
+/* 256 images as JSON, with all digits that a double may have. */
+#define TENSOR_BODY_MAX (8 * MIB)
+#define TENSOR_TYPES                                                                                         \
+    {                                                                                                        \
+        "application/json", "application/octet-stream"                                                       \
+    }
+
 #define JOB_BODY_MAX (64 * KIB)
 
 /* The first match counts. */
@@ -52,6 +59,36 @@ static const struct route routes[] = {
      .query = {"augment", "rotation", "shift", "scale", "shear", "elastic", "thickness", "variant"}},
 
     {HTTP_GET, "/api/v1/recipes", handle_recipe_list, .lane = LANE_EVENT},
+
+    {HTTP_GET, "/v2", handle_v2, .lane = LANE_EVENT},
+    {HTTP_GET, "/v2/health/live", handle_v2_live, .lane = LANE_EVENT},
+    {HTTP_GET, "/v2/health/ready", handle_v2_ready, .lane = LANE_EVENT},
+    {HTTP_GET, "/v2/models/stats", handle_v2_stats, .lane = LANE_WORKER},
+    {HTTP_GET, "/v2/models/{model}", handle_v2_model, .lane = LANE_WORKER},
+    {HTTP_GET, "/v2/models/{model}/ready", handle_v2_model_ready, .lane = LANE_WORKER},
+    {HTTP_GET, "/v2/models/{model}/stats", handle_v2_model_stats, .lane = LANE_WORKER},
+    {HTTP_POST, "/v2/models/{model}/infer", handle_v2_infer, .lane = LANE_EVENT, .body_max = TENSOR_BODY_MAX,
+     .media_types = TENSOR_TYPES, .any_media_type = true},
+    {HTTP_GET, "/v2/models/{model}/versions/{version}", handle_v2_model, .lane = LANE_WORKER},
+    {HTTP_GET, "/v2/models/{model}/versions/{version}/ready", handle_v2_model_ready, .lane = LANE_WORKER},
+    {HTTP_GET, "/v2/models/{model}/versions/{version}/stats", handle_v2_model_stats, .lane = LANE_WORKER},
+    {HTTP_POST, "/v2/models/{model}/versions/{version}/infer", handle_v2_infer, .lane = LANE_EVENT,
+     .body_max = TENSOR_BODY_MAX, .media_types = TENSOR_TYPES, .any_media_type = true},
+    {HTTP_POST, "/v2/repository/index", handle_v2_index, .lane = LANE_WORKER, .body_max = KIB,
+     .media_types = {"application/json"}, .any_media_type = true},
+
+    {HTTP_POST, "/v1/models/{model}:predict", handle_tfs_predict, .lane = LANE_EVENT,
+     .body_max = TENSOR_BODY_MAX, .media_types = {"application/json"}, .any_media_type = true},
+    {HTTP_POST, "/v1/models/{model}/versions/{version}:predict", handle_tfs_predict, .lane = LANE_EVENT,
+     .body_max = TENSOR_BODY_MAX, .media_types = {"application/json"}, .any_media_type = true},
+    {HTTP_POST, "/v1/models/{model}/labels/{label}:predict", handle_tfs_predict, .lane = LANE_EVENT,
+     .body_max = TENSOR_BODY_MAX, .media_types = {"application/json"}, .any_media_type = true},
+    {HTTP_GET, "/v1/models/{model}", handle_tfs_status, .lane = LANE_WORKER},
+    {HTTP_GET, "/v1/models/{model}/metadata", handle_tfs_metadata, .lane = LANE_WORKER},
+    {HTTP_GET, "/v1/models/{model}/versions/{version}", handle_tfs_status, .lane = LANE_WORKER},
+    {HTTP_GET, "/v1/models/{model}/versions/{version}/metadata", handle_tfs_metadata, .lane = LANE_WORKER},
+    {HTTP_GET, "/v1/models/{model}/labels/{label}", handle_tfs_status, .lane = LANE_WORKER},
+    {HTTP_GET, "/v1/models/{model}/labels/{label}/metadata", handle_tfs_metadata, .lane = LANE_WORKER},
 
     {HTTP_GET, "/", handle_asset, .lane = LANE_EVENT, .any_query = true},
     {HTTP_GET, "/*", handle_asset, .lane = LANE_EVENT, .any_query = true},

@@ -22,9 +22,10 @@ struct route {
     handler *handle;
     enum lane lane;
     size_t body_max;                          /* bytes; 0: the route takes no body */
-    const char *media_types[ROUTE_TYPES_MAX]; /* that the body may have, up to NULL; none listed: any */
-    const char *query[ROUTE_QUERY_MAX];       /* parameters that it knows, up to NULL */
-    bool any_query;                           /* or ignores whatever there is */
+    const char *media_types[ROUTE_TYPES_MAX]; /* that the body may have, up to NULL */
+    bool any_media_type; /* or is taken for the first of them, since clients name none, or a wrong one */
+    const char *query[ROUTE_QUERY_MAX]; /* parameters that it knows, up to NULL */
+    bool any_query;                     /* or ignores whatever there is */
 };
 
 struct route_params {

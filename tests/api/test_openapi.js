@@ -13,6 +13,7 @@ import { Service } from '../browser/service.js';
 const QUICK = { model: { preset: 'small' }, training: { epochs: 1, train_limit: 500 }, promotion: 'always' };
 const ABSENT = {
   id: 'job_ffffffffffffffff', model: 'absent', version: 999, name: 'absent', split: 'absent', index: 999999,
+  label: 'absent',
 };
 
 const service = new Service();
@@ -29,6 +30,7 @@ before(async () => {
   const job = await service.train(QUICK);
   known = {
     id: job.id, model: job.result.model.name, version: job.result.model.version, name: 'mnist', split: 'train', index: 7,
+    label: 'production',
   };
 });
 
@@ -73,7 +75,7 @@ function exampleBodies({ operation }) {
       form.set('image', new Blob([examplePng()], { type: 'image/png' }), 'seven.png');
       return [{ name: type, body: form }];
     }
-    return Object.entries(media.examples).map(([name, { value }]) => ({ name, type, body: JSON.stringify(value) }));
+    return Object.entries(media.examples ?? {}).map(([name, { value }]) => ({ name, type, body: JSON.stringify(value) }));
   });
 }
 

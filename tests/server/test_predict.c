@@ -424,6 +424,31 @@ static void large_prediction_is_shared_out_among_workers(void **state)
     served_model_unref(served);
 }
 
+static void large_prediction_takes_nothing_of_what_waits_behind_it(void **state)
+{
+    (void)state;
+    start_service(1, 8, 1024);
+    publish("digits", 1, 0);
+    struct served_model *served = predict_model_default(service, "digits");
+    struct blocker blocker;
+    struct job large, small;
+    float expected[64][CLASSES];
+    fill_images();
+    predict_alone(0, 64, expected);
+    block_worker(&blocker, served);
+    prepare(&large, served, 20);
+    prepare(&small, served, 3);
+    assert_true(predict_submit(service, &large.prediction));
+    assert_true(predict_submit(service, &small.prediction));
+    open_gate(&blocker);
+    wait_for(&gate, 3);
+    assert_true(close_to(large.probabilities[0], expected[0], 20 * CLASSES));
+    assert_true(close_to(small.probabilities[0], expected[0], 3 * CLASSES));
+    assert_int_equal(large.prediction.batch_size, 8);
+    assert_int_equal(small.prediction.batch_size, 3);
+    served_model_unref(served);
+}
+
 static bool is_gone(const struct prediction *prediction)
 {
     (void)prediction;
@@ -569,6 +594,7 @@ int main(void)
         TEST(full_queue_refuses_at_once),
         TEST(what_is_queued_is_answered_before_the_end),
         TEST(large_prediction_is_shared_out_among_workers),
+        TEST(large_prediction_takes_nothing_of_what_waits_behind_it),
         TEST(prediction_that_nobody_waits_for_costs_no_pass),
         TEST(each_version_is_counted_apart),
         TEST(swaps_under_load_never_mix_models),
