@@ -15,6 +15,7 @@
 #define KEY_MAX        128
 #define RETRY_SECONDS  "10"
 #define LIST_DEFAULT   50
+#define LIST_ALL       1 /* in no_or_yes */
 #define POINTS_DEFAULT 1000
 #define POINTS_MAX     100000
 
@@ -121,6 +122,7 @@ void handle_job_create(struct app *app, struct request *request)
 
 static const char *const state_names[] = {"queued", "running",   "paused", "succeeded",
                                           "failed", "cancelled", NULL};
+static const char *const no_or_yes[] = {"false", "true", NULL};
 
 static void reply_list(struct request *request, struct job_view *views, size_t count, bool has_more)
 {
@@ -135,21 +137,26 @@ static void reply_list(struct request *request, struct job_view *views, size_t c
 
 void handle_job_list(struct app *app, struct request *request)
 {
-    int state = -1;
+    int state = -1, all = 0;
     int64_t limit = LIST_DEFAULT;
     struct problems problems = {0};
-    const char *after = request_query(request, "after");
+    const char *after = request_query(request, "after"), *sweep = request_query(request, "sweep");
     input_query_choice(request, "status", state_names, &state, &problems);
+    input_query_choice(request, "all", no_or_yes, &all, &problems);
     input_query_integer(request, "limit", 1, STORE_LIST_MAX, &limit, &problems);
     if (after && !job_id_is_valid(after))
         problems_add(&problems, ERR_ARGUMENT, "?after", "not a job's id: job_ and 16 hex digits");
+    if (sweep && !sweep_id_is_valid(sweep))
+        problems_add(&problems, ERR_ARGUMENT, "?sweep", "not a sweep's id: sweep_ and 16 hex digits");
     if (problems.count) {
         reply_problems(request, PROBLEM_MALFORMED, &problems);
         return;
     }
+    if (!sweep && all != LIST_ALL)
+        sweep = ""; /* dozens of trials would hide what people have started */
 
     enum job_state wanted = (enum job_state)state;
-    struct job_filter filter = {.state = state < 0 ? NULL : &wanted, .after = after, .limit = (size_t)limit};
+    struct job_filter filter = {.state = state < 0 ? NULL : &wanted, .sweep = sweep, .after = after, .limit = (size_t)limit};
     struct job_view *views;
     size_t count;
     bool has_more;

@@ -25,11 +25,14 @@ struct jobs {
     struct store *store;
     struct job_sources sources;
     struct jobs_config config;
+    bool (*feed)(void *context);
+    void *feed_context;
 
     /* Guards live and stopping. Held while a state changes in the store, so that both agree; the store's own
      * locks are taken under it, never the other way round. */
     pthread_mutex_t mutex;
-    pthread_cond_t wake; /* a job was queued, or the service stops */
+    pthread_cond_t wake; /* changes has grown, or the service stops */
+    uint64_t changes;    /* how often something happened after which a job may wait */
     bool stopping;
     struct live live;
 };
@@ -123,6 +126,26 @@ void jobs_stop(struct jobs *jobs)
     pthread_mutex_unlock(&jobs->mutex);
 }
 
+/* With the mutex held. */
+static void note_change(struct jobs *jobs)
+{
+    jobs->changes++;
+    pthread_cond_broadcast(&jobs->wake);
+}
+
+void jobs_wake(struct jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    note_change(jobs);
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+void jobs_set_feeder(struct jobs *jobs, bool (*feed)(void *context), void *context)
+{
+    jobs->feed = feed;
+    jobs->feed_context = context;
+}
+
 /* ---- New jobs -------------------------------------------------------------------------------------- */
 
 enum status jobs_check(struct jobs *jobs, const json_t *json, struct job_request *ret_request,
@@ -154,11 +177,8 @@ enum job_insert_result jobs_submit(struct jobs *jobs, const struct job_request *
                                 .queue_limit = jobs->config.queue_limit};
     enum job_insert_result result = store_job_insert(jobs->store, &insert, ret_id, err);
     free(config);
-    if (result == JOB_INSERTED) {
-        pthread_mutex_lock(&jobs->mutex);
-        pthread_cond_signal(&jobs->wake);
-        pthread_mutex_unlock(&jobs->mutex);
-    }
+    if (result == JOB_INSERTED)
+        jobs_wake(jobs);
     return result;
 }
 
@@ -223,8 +243,8 @@ enum job_change jobs_change(struct jobs *jobs, const char *id, enum job_state to
             jobs->live.order = to == JOB_PAUSED ? JOB_PAUSE : JOB_CANCEL;
         if (!live && job_state_is_final(to))
             remove_checkpoint(jobs, id); /* that of a live job is the runner's */
-        if (to == JOB_QUEUED)
-            pthread_cond_signal(&jobs->wake);
+        if (to == JOB_QUEUED || !live)
+            note_change(jobs); /* the end of a trial that waited may be the end of its sweep */
     }
     pthread_mutex_unlock(&jobs->mutex);
     return change;
@@ -260,6 +280,20 @@ static enum status start_next(struct jobs *jobs, struct job_record *ret_record, 
     return OK;
 }
 
+/* With the mutex held, which it gives up for a while: waits until a job may be there. */
+static void wait_for_jobs(struct jobs *jobs)
+{
+    uint64_t seen = jobs->changes;
+    pthread_mutex_unlock(&jobs->mutex);
+    bool fed = jobs->feed && jobs->feed(jobs->feed_context);
+    pthread_mutex_lock(&jobs->mutex);
+    if (fed || jobs->stopping || jobs->changes != seen)
+        return;
+    datasets_trim(jobs->sources.datasets);
+    while (!jobs->stopping && jobs->changes == seen)
+        pthread_cond_wait(&jobs->wake, &jobs->mutex);
+}
+
 bool jobs_take(struct jobs *jobs, struct job_record *ret_record)
 {
     struct error err;
@@ -269,8 +303,7 @@ bool jobs_take(struct jobs *jobs, struct job_record *ret_record)
         enum status status = start_next(jobs, ret_record, &err);
         taken = status == OK;
         if (status == ERR_NOT_FOUND) {
-            datasets_trim(jobs->sources.datasets);
-            pthread_cond_wait(&jobs->wake, &jobs->mutex);
+            wait_for_jobs(jobs);
         } else if (status) {
             log_error("no job can be started: %s", err.message);
             wait_to_retry(jobs);

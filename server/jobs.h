@@ -45,6 +45,13 @@ MUST_CHECK enum job_insert_result jobs_submit(struct jobs *jobs, const struct jo
  * cannot be done (no dataset mnist). */
 MUST_CHECK enum status jobs_bootstrap(struct jobs *jobs, struct error *err);
 
+/* Where jobs come from when none waits: `feed` queues one, or says false when there is nothing to do. It is called by the
+ * runner, without a lock. Set it before there is a runner. */
+void jobs_set_feeder(struct jobs *jobs, bool (*feed)(void *context), void *context);
+
+/* Something may wait now that did not before: the runner looks again. */
+void jobs_wake(struct jobs *jobs);
+
 /* What a client may bring a job to: JOB_CANCELLED, JOB_PAUSED, or JOB_QUEUED to resume a paused one. */
 MUST_CHECK enum job_change jobs_change(struct jobs *jobs, const char *id, enum job_state to,
                                        enum job_state *ret_from, struct error *err);

@@ -10,10 +10,14 @@
 
 #define JOB_ID_LENGTH 20 /* job_ and 16 hex digits */
 
+#define SWEEP_ID_LENGTH 22 /* sweep_ and 16 hex digits */
+
 bool name_is_valid(const char *name);
 bool job_id_is_valid(const char *id);
+bool sweep_id_is_valid(const char *id);
 
-/* A fresh random id. Reads /dev/urandom's pool; cannot fail once the system has booted. */
+/* Fresh random ids. They read /dev/urandom's pool; cannot fail once the system has booted. */
 void job_id_create(char ret_id[JOB_ID_LENGTH + 1]);
+void sweep_id_create(char ret_id[SWEEP_ID_LENGTH + 1]);
 
 #endif

@@ -41,7 +41,7 @@ static const struct route routes[] = {
 
     {HTTP_POST, "/api/v1/jobs", handle_job_create, .lane = LANE_WORKER, .body_max = JOB_BODY_MAX,
      .media_types = {"application/json"}},
-    {HTTP_GET, "/api/v1/jobs", handle_job_list, .lane = LANE_WORKER, .query = {"status", "after", "limit"}},
+    {HTTP_GET, "/api/v1/jobs", handle_job_list, .lane = LANE_WORKER, .query = {"status", "sweep", "all", "after", "limit"}},
     {HTTP_GET, "/api/v1/jobs/{id}", handle_job_get, .lane = LANE_WORKER},
     {HTTP_POST, "/api/v1/jobs/{id}/cancel", handle_job_cancel, .lane = LANE_WORKER},
     {HTTP_GET, "/api/v1/jobs/{id}/metrics", handle_job_metrics, .lane = LANE_WORKER, .query = {"max_points"}},

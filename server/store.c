@@ -115,6 +115,35 @@ static const char *const migrations[] = {
     "  data TEXT NOT NULL"
     ") STRICT;"
     "CREATE INDEX events_by_job ON events (job, id) WHERE job IS NOT NULL;",
+
+    "CREATE TABLE sweeps ("
+    "  seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  id TEXT NOT NULL UNIQUE,"
+    "  name TEXT NOT NULL,"
+    "  state TEXT NOT NULL,"
+    "  request TEXT NOT NULL,"  /* with every default filled in */
+    "  estimate TEXT NOT NULL," /* what was reckoned before it began */
+    "  created_at INTEGER NOT NULL,"
+    "  finished_at INTEGER"
+    ") STRICT;"
+
+    /* What a trial is doing is what its job is doing: the state is read from there, never kept twice. */
+    "CREATE TABLE trials ("
+    "  sweep INTEGER NOT NULL REFERENCES sweeps (seq) ON DELETE CASCADE,"
+    "  trial INTEGER NOT NULL,"
+    "  combination INTEGER NOT NULL," /* trials that differ in the seed alone have the same */
+    "  seed INTEGER NOT NULL,"
+    "  settings TEXT NOT NULL," /* {pointer: value} */
+    "  config TEXT,"            /* the job's request; NULL when it is impossible */
+    "  error TEXT,"             /* why it is impossible */
+    "  seconds REAL,"           /* that it was expected to take */
+    "  rung INTEGER NOT NULL DEFAULT 0," /* of successive halving */
+    "  pending INTEGER NOT NULL,"        /* a job is to be made for it */
+    "  stopped INTEGER NOT NULL DEFAULT 0," /* successive halving goes on without it */
+    "  job TEXT,"                           /* the newest one */
+    "  outcome TEXT,"                       /* figures of that job, once it succeeded */
+    "  PRIMARY KEY (sweep, trial)"
+    ") STRICT, WITHOUT ROWID;",
 };
 #define MIGRATIONS (sizeof migrations / sizeof migrations[0])
 

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "server/store.h"
 #include "server/store_events.h"
+#include "server/store_jobs.h"
 #include "server/store_models.h"
 
 #include <sqlite3.h>
@@ -124,6 +125,14 @@ MUST_CHECK enum status store_event_insert(sqlite3 *db, enum event_type type, con
 #define EVENT_INSERT "INSERT INTO events (time, type, job, sweep, data) "
 MUST_CHECK enum status store_event_run(sqlite3 *db, const char *insert, const struct db_values *values,
                                        struct error *err);
+
+/* Part of a transaction: a job in state queued under a fresh id. Let `queue_limit` be far: nothing says when it was met. */
+MUST_CHECK enum status store_job_add(sqlite3 *db, const struct job_insert *insert,
+                                     char ret_id[JOB_ID_LENGTH + 1], struct error *err);
+
+/* Part of a transaction: brings a job into state `to`; as store_job_change. */
+MUST_CHECK enum job_change store_job_move(sqlite3 *db, const char *id, enum job_state to, const char *result,
+                                          struct error *err);
 
 /* ---- Connections --------------------------------------------------------------------------------- */
 

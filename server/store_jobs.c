@@ -120,11 +120,11 @@ static enum job_insert_result insert_new(sqlite3 *db, const struct job_insert *i
         return JOB_QUEUE_FULL;
     job_id_create(ret_id);
     if (db_run(db,
-               "INSERT INTO jobs (id, state, config, created_at, idempotency_key, request_digest, sweep)"
-               " VALUES (?, 'queued', ?, ?, ?, ?, ?)",
+               "INSERT INTO jobs (id, state, config, created_at, idempotency_key, request_digest, sweep,"
+               " priority) VALUES (?, 'queued', ?, ?, ?, ?, ?, ?)",
                DB_VALUES(db_text(ret_id), db_text(insert->config), db_integer(clock_wall_ms()),
                          db_text(insert->idempotency_key), db_text(insert->request_digest),
-                         db_text(insert->sweep)),
+                         db_text(insert->sweep), db_integer(insert->priority)),
                err) ||
         note_state(db, ret_id, NULL, NULL, err))
         return JOB_INSERT_FAILED;
@@ -175,16 +175,14 @@ static enum status list_jobs(sqlite3 *db, const struct job_filter *filter, void 
         if (before == 0)
             return not_found(ERR_NOT_FOUND, filter->after, err);
     }
-    int64_t limit = (int64_t)filter->limit + 1;
-    if (!filter->state)
-        return db_read_all(db, &job_kind,
-                           "SELECT " JOB_COLUMNS " FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?",
-                           DB_VALUES(db_integer(before), db_integer(limit)), ret_records, ret_count, err);
-    return db_read_all(
-        db, &job_kind,
-        "SELECT " JOB_COLUMNS " FROM jobs WHERE state = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-        DB_VALUES(db_text(job_state_name(*filter->state)), db_integer(before), db_integer(limit)),
-        ret_records, ret_count, err);
+    struct db_value state = db_text(filter->state ? job_state_name(*filter->state) : NULL);
+    struct db_value sweep = db_text(filter->sweep);
+    return db_read_all(db, &job_kind,
+                       "SELECT " JOB_COLUMNS " FROM jobs WHERE seq < ? AND (? IS NULL OR state = ?)"
+                       " AND (? IS NULL OR coalesce(sweep, '') = ?) ORDER BY seq DESC LIMIT ?",
+                       DB_VALUES(db_integer(before), state, state, sweep, sweep,
+                                 db_integer((int64_t)filter->limit + 1)),
+                       ret_records, ret_count, err);
 }
 
 enum status store_job_list(struct store *store, const struct job_filter *filter,
@@ -209,7 +207,7 @@ enum status store_job_oldest(struct store *store, enum job_state state, struct j
 {
     sqlite3 *db = store_read_begin(store);
     enum status status =
-        db_read_one(db, &job_kind, "SELECT " JOB_COLUMNS " FROM jobs WHERE state = ? ORDER BY seq LIMIT 1",
+        db_read_one(db, &job_kind, "SELECT " JOB_COLUMNS " FROM jobs WHERE state = ? ORDER BY priority DESC, seq LIMIT 1",
                     DB_VALUES(db_text(job_state_name(state))), ret_record, err);
     store_read_end(store);
     return status;
@@ -263,6 +261,19 @@ static enum job_change change(sqlite3 *db, const char *id, enum job_state to, co
         note_state(db, id, job_state_name(*ret_from), error, err))
         return JOB_CHANGE_FAILED;
     return JOB_CHANGED;
+}
+
+enum job_change store_job_move(sqlite3 *db, const char *id, enum job_state to, const char *result,
+                               struct error *err)
+{
+    enum job_state from;
+    return change(db, id, to, result, NULL, &from, err);
+}
+
+enum status store_job_add(sqlite3 *db, const struct job_insert *insert, char ret_id[JOB_ID_LENGTH + 1],
+                          struct error *err)
+{
+    return insert_new(db, insert, ret_id, err) == JOB_INSERTED ? OK : ERR_IO;
 }
 
 enum job_change store_job_change(struct store *store, const char *id, enum job_state to, const char *error,

@@ -30,6 +30,7 @@ struct job_insert {
     const char *request_digest;  /* of what came with the key, to tell a repetition from a mistake */
     size_t queue_limit;          /* jobs that may wait in state queued */
     const char *sweep;           /* NULL unless it is a trial */
+    int priority;                /* the higher go first */
 };
 
 enum job_insert_result {
@@ -52,6 +53,7 @@ MUST_CHECK enum status store_job_read(struct store *store, const char *id, struc
 
 struct job_filter {
     const enum job_state *state; /* NULL: any */
+    const char *sweep; /* only trials of this one; "": no trial; NULL: all jobs */
     const char *after;           /* only jobs older than this one; NULL: from the newest */
     size_t limit;                /* 1..STORE_LIST_MAX */
 };
@@ -61,7 +63,7 @@ MUST_CHECK enum status store_job_list(struct store *store, const struct job_filt
                                       struct job_record **ret_records, size_t *ret_count, bool *ret_has_more,
                                       struct error *err);
 
-/* The first that came of the jobs in a state. ERR_NOT_FOUND: there is none. */
+/* The one whose turn it is among the jobs in a state: of the highest priority, the first that came. ERR_NOT_FOUND: there is none. */
 MUST_CHECK enum status store_job_oldest(struct store *store, enum job_state state,
                                         struct job_record *ret_record, struct error *err);
 
