@@ -103,6 +103,9 @@ $(BUILD)/tests/%.so: tests/%.c
 $(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/tests/bench/bench.o $(BUILD)/libengine.a
 	$(call show,link   ,$@)$(LINK) -o $@ $^ $(ENGINE_LIBS)
 
+$(BUILD)/tests/accuracy/accuracy: $(call suite_helpers,accuracy) $(BUILD)/libserver.a $(BUILD)/libengine.a
+	$(call show,link   ,$@)$(LINK) -o $@ $^ $(SERVER_LIBS) $(ENGINE_LIBS)
+
 $(BUILD)/tests/interchange/%: $(BUILD)/tests/interchange/%.o $(BUILD)/libengine.a
 	$(call show,link   ,$@)$(LINK) -o $@ $^ $(ENGINE_LIBS)
 
@@ -197,6 +200,16 @@ bench: ## speed beside PyTorch's and ONNX Runtime's, in turns (BENCH=training,la
 	@$(SUBMAKE) -j$(JOBS) data build benches
 	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE tests/bench/run $(BUILD) data/datasets --only "$(BENCH)" $(BENCH_OPTIONS)
 
+ACCURACY := $(BUILD)/tests/accuracy/accuracy
+MODEL    ?= best.safetensors
+
+accuracy: ## how well MODEL=FILE.safetensors reads what is not MNIST: canvases, photographs, FOLDERS="DIR ..." of LABEL_*.png
+	@$(SUBMAKE) prepare
+	@$(SUBMAKE) -j$(JOBS) data $(ACCURACY)
+	@$(ACCURACY) $(MODEL) data/datasets canvas
+	@$(ACCURACY) $(MODEL) data/datasets photographs --count 500
+	@$(if $(FOLDERS),$(ACCURACY) $(MODEL) data/datasets folders $(FOLDERS))
+
 SYSROOT := build-arm64-sysroot
 
 test-arm64: ## the engine's tests built for arm64, run under emulation (not part of test)
@@ -223,7 +236,7 @@ lint: ## gcc, clang, clang-tidy, cppcheck, clang-format, shellcheck, types of th
 # ---- The parts of lint ---------------------------------------------------------------------------
 
 LINTS := lint-tidy lint-cppcheck lint-format lint-shell lint-page lint-api lint-compose
-BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c)) $(BUILD)/tests/accuracy/accuracy
 
 lint-gcc lint-clang: lint-%:
 	@$(MAKE) --no-print-directory -k -j$(JOBS) BUILD=build-lint/$* CC=$* WERROR=-Werror build tests benches
@@ -262,6 +275,6 @@ lint-compose:
 	$(call show,docker-compose,config)docker-compose config --quiet
 
 .PHONY: lint benches lint-gcc lint-clang $(LINTS)
-.PHONY: test-arm64 build tests data prepare prepare-tests help run deps install uninstall clean test check asan tsan bench screenshots format
+.PHONY: accuracy test-arm64 build tests data prepare prepare-tests help run deps install uninstall clean test check asan tsan bench screenshots format
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -527,6 +527,81 @@ static void strokes_that_cannot_be_are_refused(void **state)
     assert_like_mnist(image, "huge");
 }
 
+/* ---- What hides the ink --------------------------------------------------------------------------------- */
+
+/* A ring with eight sides: the four along the border are the longer ones. */
+static void draw_ring(struct canvas *canvas, double radius, double pen, const uint8_t colour[4])
+{
+    for (int y = 0; y < canvas->height; y++)
+        for (int x = 0; x < canvas->width; x++) {
+            double u = fabs(x + 0.5 - canvas->width / 2.0), v = fabs(y + 0.5 - canvas->height / 2.0);
+            double part = pen / 2 - fabs(fmax(fmax(u, v), 0.68 * (u + v)) - radius) + 0.5;
+            canvas_mix(canvas, x, y, colour, part < 0 ? 0 : part > 1 ? 1 : part);
+        }
+}
+
+static void colours_of_one_brightness_are_told_apart(void **state)
+{
+    (void)state;
+    const uint8_t red[4] = {200, 60, 60, 255}, green[4] = {40, 140, 40, 255};
+    uint8_t wanted[IMAGE_PIXELS], found[IMAGE_PIXELS];
+    struct canvas plain = canvas_create(200, 200, white), coloured = canvas_create(200, 200, green);
+    canvas_draw_seven(&plain, 60, 50, 90, 0.1, black);
+    canvas_draw_seven(&coloured, 60, 50, 90, 0.1, red);
+    normalise(&plain, DRAWING_AUTO, wanted);
+    normalise(&coloured, DRAWING_AUTO, found);
+    assert_true(likeness_moved(wanted, found, 0, 0) > 0.98);
+    free(plain.rgba);
+    free(coloured.rgba);
+}
+
+static void light_ink_on_a_light_ground_is_ink(void **state)
+{
+    (void)state;
+    const uint8_t grey[4] = {150, 150, 150, 255};
+    uint8_t wanted[IMAGE_PIXELS], found[IMAGE_PIXELS];
+    struct canvas plain = canvas_create(200, 200, black), pale = canvas_create(200, 200, grey);
+    canvas_draw_seven(&plain, 60, 50, 90, 0.1, white);
+    canvas_draw_seven(&pale, 60, 50, 90, 0.1, white);
+    normalise(&plain, DRAWING_AUTO, wanted);
+    normalise(&pale, DRAWING_AUTO, found);
+    assert_true(likeness_moved(wanted, found, 0, 0) > 0.98);
+    free(plain.rgba);
+    free(pale.rgba);
+}
+
+/* A ring in a picture cut to its edges covers most of the border, and is stretched to the square. */
+static void digit_that_covers_the_border_is_no_ground(void **state)
+{
+    (void)state;
+    uint8_t image[IMAGE_PIXELS];
+    struct canvas ring = canvas_create(16, 16, black);
+    draw_ring(&ring, 7, 2.2, white);
+    normalise(&ring, DRAWING_AUTO, image);
+    struct look look = look_at(image);
+    assert_true(image[14 * IMAGE_SIDE + 14] < 64); /* the hole */
+    assert_true(look.right - look.left < look.bottom - look.top - 3);
+    free(ring.rgba);
+}
+
+/* A pen of a hundredth of the digit's height would leave next to nothing in 20 pixels. */
+static void thin_strokes_are_drawn_thicker(void **state)
+{
+    (void)state;
+    uint8_t thin[IMAGE_PIXELS], usual[IMAGE_PIXELS];
+    struct canvas a = canvas_create(400, 400, white), b = canvas_create(400, 400, white);
+    canvas_draw_seven(&a, 50, 50, 300, 0.01, black);
+    canvas_draw_seven(&b, 50, 50, 300, 0.08, black);
+    normalise(&a, DRAWING_AUTO, thin);
+    normalise(&b, DRAWING_AUTO, usual);
+    assert_like_mnist(thin, "a thin seven");
+    double alike = likeness(thin, usual);
+    if (alike < 0.9)
+        fail_msg("likeness %.3f", alike);
+    free(a.rgba);
+    free(b.rgba);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +614,10 @@ int main(void)
         cmocka_unit_test(cross_of_any_size_is_scaled_to_20_pixels),
         cmocka_unit_test(digit_that_fills_its_picture_is_read),
         cmocka_unit_test(extreme_sides_are_read),
+        cmocka_unit_test(colours_of_one_brightness_are_told_apart),
+        cmocka_unit_test(light_ink_on_a_light_ground_is_ink),
+        cmocka_unit_test(digit_that_covers_the_border_is_no_ground),
+        cmocka_unit_test(thin_strokes_are_drawn_thicker),
         cmocka_unit_test(empty_picture_has_no_ink),
         cmocka_unit_test(raw_takes_only_28x28_and_changes_nothing),
         cmocka_unit_test(sides_out_of_range_are_refused),
