@@ -5,6 +5,8 @@
 #ifndef DIGITD_APP_H
 #define DIGITD_APP_H
 
+struct metrics;         /* what is counted of requests and training */
+struct access;          /* API keys */
 struct store;           /* the database */
 struct datasets;        /* what can be trained on */
 struct registry;        /* models, versions, aliases */
@@ -15,6 +17,8 @@ struct app {
     const char *store_dir;  /* database, model files, checkpoints */
     const char *data_dir;   /* datasets, one folder each */
     const char *static_dir; /* the page's files while developing; NULL: the embedded ones */
+    struct metrics *metrics;
+    struct access *access; /* NULL: everyone may do everything */
     struct store *store;
     struct datasets *datasets;
     struct registry *registry;

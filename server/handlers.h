@@ -9,6 +9,9 @@ handler handle_livez;
 handler handle_readyz;
 handler handle_version;
 
+/* handle_metrics.c */
+handler handle_metrics;
+
 /* handle_jobs.c */
 handler handle_job_create;
 handler handle_job_list;

@@ -1,5 +1,6 @@
 #include "server/http.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +9,11 @@
 #include <unistd.h>
 
 #include "server/acceptor.h"
+#include "server/app.h"
 #include "server/clock.h"
 #include "server/http_private.h"
 #include "server/log.h"
+#include "server/metrics.h"
 #include "server/problem.h"
 
 /* Per connection: request line, headers, and what is read of the body at a time. */
@@ -34,6 +37,9 @@ static const struct {
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
+
+const char *const access_log_names[] = {
+    [ACCESS_LOG_OFF] = "off", [ACCESS_LOG_ERRORS] = "errors", [ACCESS_LOG_ALL] = "all", NULL};
 
 /* ---- Sending -------------------------------------------------------------------------------------- */
 
@@ -60,7 +66,8 @@ static struct MHD_Response *response_create(struct reply *reply)
     return response;
 }
 
-static void response_add_headers(struct MHD_Response *response, const struct reply *reply, bool close)
+static void response_add_headers(struct MHD_Response *response, const struct reply *reply, const char *id,
+                                 bool close)
 {
     bool has_cache_control = false;
     for (size_t i = 0; i < reply->header_count; i++) {
@@ -73,6 +80,7 @@ static void response_add_headers(struct MHD_Response *response, const struct rep
         MHD_add_response_header(response, "Cache-Control", "no-store");
     if (reply->media_type)
         MHD_add_response_header(response, "Content-Type", reply->media_type);
+    MHD_add_response_header(response, "X-Request-Id", id);
     if (close)
         MHD_add_response_header(response, "Connection", "close");
 }
@@ -87,7 +95,7 @@ enum MHD_Result request_send(struct request *request)
     struct MHD_Response *response = response_create(reply);
     if (!response)
         return MHD_NO;
-    response_add_headers(response, reply, request_server_stops(request));
+    response_add_headers(response, reply, request->id, request_server_stops(request));
     enum MHD_Result result = MHD_queue_response(request->connection, reply->status, response);
     MHD_destroy_response(response);
     return result;
@@ -182,6 +190,66 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     return result;
 }
 
+/* As a label: of all methods that a client may think up, one. */
+static const char *method_label(enum http_method method)
+{
+    static const char *const names[] = {
+        [HTTP_GET] = "GET",       [HTTP_HEAD] = "HEAD",       [HTTP_POST] = "POST",  [HTTP_PUT] = "PUT",
+        [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS", [HTTP_OTHER] = "other"};
+    return names[method];
+}
+
+/* Probes, scrapes and the page's files would drown what else is in the log. */
+static enum log_level level_of(const struct request *request)
+{
+    const struct route *route = request->route;
+    bool failed = request->reply.status >= 400;
+    if (request->reply.status >= 500)
+        return LOG_WARNING;
+    if (request->server->access_log == ACCESS_LOG_OFF ||
+        (request->server->access_log == ACCESS_LOG_ERRORS && !failed))
+        return LOG_DEBUG;
+    return !failed && route && (route->open || route->quiet) ? LOG_DEBUG : LOG_INFO;
+}
+
+static void format_client(const struct request *request, char *ret_text, size_t size)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info ? info->client_addr : NULL;
+    bool v6 = address && address->sa_family == AF_INET6;
+    ret_text[0] = '\0';
+    if (v6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, ret_text,
+                  (socklen_t)size);
+    else if (address)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, ret_text,
+                  (socklen_t)size);
+}
+
+/* The request is over: counts and logs it. */
+static void record_request(const struct request *request)
+{
+    char trace[TRACE_ID_SIZE], span[SPAN_ID_SIZE], client[INET6_ADDRSTRLEN];
+    double seconds = clock_seconds() - request->since;
+    enum log_level level = level_of(request);
+    metrics_request(request->server->app->metrics, method_label(request->method),
+                    request->route ? request->route->pattern : "", request->reply.status, seconds);
+    if (!log_is_on(level))
+        return;
+    trace_parse(request_header(request, "traceparent"), trace, span);
+    format_client(request, client, sizeof client);
+    log_request(level, &(struct log_request){.method = request->method_name,
+                                             .path = request->path,
+                                             .status = request->reply.status,
+                                             .seconds = seconds,
+                                             .id = request->id,
+                                             .trace = trace,
+                                             .span = span,
+                                             .client = client,
+                                             .key = request->key_name});
+}
+
 static void on_completed(void *context, struct MHD_Connection *connection, void **request_pointer,
                          enum MHD_RequestTerminationCode code)
 {
@@ -191,8 +259,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     if (!request)
         return;
     if (request->path)
-        log_debug("%s %s: %u after %.1f ms", request->method_name, request->path, request->reply.status,
-                  1e3 * (clock_seconds() - request->since));
+        record_request(request);
     deadline_enter(request->deadline, DEADLINE_IDLE);
     request_free(request);
 }
@@ -271,9 +338,10 @@ static enum status server_open(struct http_server *server, const struct http_con
     if (status != OK)
         return status;
     if (!server->socket.loopback && !config->beyond_loopback)
-        return error_set(err, ERR_ARGUMENT,
-                         "%s can be reached by others, who may do everything; --no-auth allows that",
-                         config->listen);
+        return error_set(
+            err, ERR_ARGUMENT,
+            "%s can be reached by others: --api-key-file says who may do what, --no-auth lets everyone",
+            config->listen);
     status = guard_create(server->socket.address, config->allow_hosts, config->allow_host_count,
                           &server->guard, err);
     if (status == OK)
@@ -296,6 +364,9 @@ enum status http_server_create(const struct http_config *config, struct app *app
     server->app = app;
     server->socket.fd = -1;
     server->body_memory_max = config->body_memory_max;
+    server->access_log = config->access_log;
+    if (getentropy(&server->id, sizeof server->id) != 0)
+        server->id = (uint64_t)clock_wall_ms();
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -79,10 +79,17 @@ void request_move_to_worker(struct request *request, handler *handle);
 
 #define HTTP_THREADS_MAX 64
 
+/* Which requests are logged: none, those that failed, all. Probes and the page's files only with LOG_DEBUG. */
+enum access_log { ACCESS_LOG_OFF, ACCESS_LOG_ERRORS, ACCESS_LOG_ALL };
+
+/* NULL at the end; by enum access_log. */
+extern const char *const access_log_names[];
+
 struct http_config {
     const char *listen;             /* "127.0.0.1:8080", "[::1]:0"; port 0 takes a free one */
     const char *const *allow_hosts; /* accepted in Host besides loopback's names and the listen address */
     size_t allow_host_count;
+    enum access_log access_log;
     bool beyond_loopback; /* may listen on an address that others can reach */
     int threads;          /* event threads, 1..HTTP_THREADS_MAX */
     int workers;          /* threads of LANE_WORKER, 1..64 */

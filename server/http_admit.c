@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/access.h"
+#include "server/app.h"
 #include "server/http_private.h"
 #include "server/input.h"
 #include "server/problem.h"
@@ -152,6 +154,47 @@ static bool is_write(enum http_method method)
     return method != HTTP_GET && method != HTTP_HEAD && method != HTTP_OPTIONS;
 }
 
+static unsigned scopes_of(const struct request *request)
+{
+    const struct route *route = request->route;
+    if (!route)
+        return SCOPE_READ | SCOPE_PREDICT | SCOPE_WRITE;
+    if (route->scopes)
+        return route->scopes;
+    return is_write(request->method) ? SCOPE_WRITE : SCOPE_READ;
+}
+
+/* A browser asks its user for the key, as a password, and sends it along from then on. */
+static void refuse_key(struct request *request, enum access_answer answer)
+{
+    request->reply.header_count = 0; /* of a reply that this one replaces */
+    if (answer == ACCESS_SCOPE) {
+        reply_header(request, "WWW-Authenticate", "Bearer realm=\"digitd\", error=\"insufficient_scope\"");
+        reply_problem(request, PROBLEM_FORBIDDEN, "The API key \"%s\" has not the scope that this needs.",
+                      request->key_name);
+        return;
+    }
+    bool given = request_header(request, "Authorization");
+    reply_header(request, "WWW-Authenticate", "Bearer realm=\"digitd\"%s",
+                 given ? ", error=\"invalid_token\"" : "");
+    reply_header(request, "WWW-Authenticate", "Basic realm=\"digitd\", charset=\"UTF-8\"");
+    reply_problem(request, PROBLEM_UNAUTHORIZED, "%s",
+                  given ? "The API key is not known here."
+                        : "An API key is needed: Authorization: Bearer KEY, or as the password of Basic.");
+}
+
+/* Comes after the search for a route, whose findings an unknown client does not get to see. */
+static void check_access(struct request *request)
+{
+    struct access *access = request->server->app->access;
+    if (!access || (request->route && request->route->open))
+        return;
+    enum access_answer answer =
+        access_check(access, request_header(request, "Authorization"), scopes_of(request), request->key_name);
+    if (answer != ACCESS_GRANTED)
+        refuse_key(request, answer);
+}
+
 static void check_headers(struct request *request, const struct guard_headers *headers)
 {
     if (request->has_nul)
@@ -161,8 +204,10 @@ static void check_headers(struct request *request, const struct guard_headers *h
                       headers->host);
     else if (is_write(request->method) && !guard_origin(headers))
         reply_problem(request, PROBLEM_ORIGIN_REFUSED, "A page of another site may not ask for this.");
-    if (!request->reply.status)
+    if (!request->reply.status) {
         find_route(request);
+        check_access(request);
+    }
     if (!request->reply.status)
         check_query(request);
     if (!request->reply.status && request->body_length > 0)
@@ -195,6 +240,8 @@ enum MHD_Result request_admit(struct request *request, const char *url, const ch
     request->method_name = method;
     request->method = method_from_name(method);
     request->counted = true;
+    request_id_choose(request_header(request, "X-Request-Id"), request->server->id,
+                      atomic_fetch_add(&request->server->requests, 1), request->id);
     server_count(request->server, &request->server->under_way, 1);
 
     const char *unsound = guard_framing(&headers);

@@ -5,13 +5,16 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "server/deadlines.h"
 #include "server/http.h"
 #include "server/http_guard.h"
 #include "server/listen.h"
+#include "server/names.h"
 #include "server/reply.h"
 #include "server/routes.h"
+#include "server/trace.h"
 #include "server/workers.h"
 
 struct acceptor;
@@ -27,6 +30,9 @@ struct http_server {
     struct MHD_Daemon *daemons[HTTP_THREADS_MAX];
     int next_daemon; /* that gets a connection; the acceptor's own */
     size_t body_memory_max;
+    enum access_log access_log;
+    uint64_t id; /* random; begins the ids of requests */
+    atomic_uint_least64_t requests;
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t eased;  /* a counter became 0 */
     size_t under_way;      /* requests whose headers are complete */
@@ -57,6 +63,8 @@ struct request {
     enum http_method method;
     const char *method_name, *path; /* libmicrohttpd's, valid as long as the request */
     bool has_nul;                   /* an encoded NUL in the request line, behind which the path is cut off */
+    char id[REQUEST_ID_SIZE];
+    char key_name[NAME_MAX_LENGTH + 1]; /* of the API key, or "" */
     const struct route *route;
     struct route_params params;
     char media_type[64];

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/http_private.h"
+#include "server/log.h"
 #include "server/multipart.h"
 #include "server/problem.h"
 
@@ -129,11 +130,15 @@ bool request_client_left(const struct request *request)
 bool request_run(struct request *request, handler *handle, enum lane lane)
 {
     bool parked = false;
+    char id[REQUEST_ID_SIZE];
     request->parked = &parked;
+    memcpy(id, request->id, sizeof id);
+    log_set_request(id);
     if (lane == LANE_WORKER)
         request_move_to_worker(request, handle);
     else
         handle(request->server->app, request);
+    log_set_request(NULL);
     return parked;
 }
 

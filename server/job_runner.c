@@ -6,6 +6,7 @@
 #include "server/jobs.h"
 #include "server/log.h"
 #include "server/meter.h"
+#include "server/metrics.h"
 #include "server/predict.h"
 #include "server/registry.h"
 
@@ -30,6 +31,7 @@ struct run {
     struct dataset *train, *test;
     struct trainer *trainer;
     struct meter meter;
+    int64_t images_counted; /* for the metrics */
     struct job_progress progress;
     enum job_order order; /* the last one heard; anything but JOB_GO_ON ends the run */
 };
@@ -143,6 +145,7 @@ static enum status get_ready(struct run *run, struct error *err)
     struct meter_plan plan =
         meter_plan_of(trainer_config(run->trainer), dataset_count(run->train), dataset_count(run->test));
     meter_start(&run->meter, &plan, clock_seconds(), progress.images, epochs_done(&progress));
+    run->images_counted = progress.images;
     if (progress.images > 0)
         log_info("job %s continues in epoch %d of %d", run->job->id, progress.epoch, progress.epochs);
     if (epochs_done(&progress) > 0)
@@ -163,6 +166,8 @@ static void on_step(struct run *run)
 {
     struct train_progress progress = trainer_progress(run->trainer);
     meter_step(&run->meter, clock_seconds(), progress.images);
+    metrics_trained(run->app->metrics, (uint64_t)(progress.images - run->images_counted));
+    run->images_counted = progress.images;
     jobs_step(run->app->jobs, steps_done(&progress), progress.step_loss);
 }
 

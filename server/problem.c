@@ -17,6 +17,8 @@ struct problem_kind {
 
 static const struct problem_kind kinds[PROBLEM_COUNT] = {
     [PROBLEM_MALFORMED] = {400, "malformed", "Malformed request"},
+    [PROBLEM_UNAUTHORIZED] = {401, "unauthorized", "API key needed"},
+    [PROBLEM_FORBIDDEN] = {403, "forbidden", "API key not allowed to do this"},
     [PROBLEM_HOST_REFUSED] = {403, "host-refused", "Host not allowed"},
     [PROBLEM_ORIGIN_REFUSED] = {403, "origin-refused", "Request from another site"},
     [PROBLEM_NOT_FOUND] = {404, "not-found", "Not found"},

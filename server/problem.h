@@ -13,6 +13,8 @@ struct request;
 
 enum problem {
     PROBLEM_MALFORMED,          /* 400: cannot be parsed; framing, JSON, query */
+    PROBLEM_UNAUTHORIZED,       /* 401: no API key, or none that is known; sent with WWW-Authenticate */
+    PROBLEM_FORBIDDEN,          /* 403: the API key has not the scope */
     PROBLEM_HOST_REFUSED,       /* 403: Host is not on the allow-list */
     PROBLEM_ORIGIN_REFUSED,     /* 403: a write that a page of another site asks for */
     PROBLEM_NOT_FOUND,          /* 404 */

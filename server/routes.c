@@ -3,7 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/access.h"
 #include "server/handlers.h"
+
+/* Who may ask models may look at them. */
+#define ASKERS (SCOPE_READ | SCOPE_PREDICT)
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
@@ -30,14 +34,16 @@
 
 /* The first match counts. */
 static const struct route routes[] = {
-    {HTTP_GET, "/livez", handle_livez, .lane = LANE_EVENT},
-    {HTTP_GET, "/readyz", handle_readyz, .lane = LANE_EVENT},
+    {HTTP_GET, "/livez", handle_livez, .lane = LANE_EVENT, .open = true},
+    {HTTP_GET, "/readyz", handle_readyz, .lane = LANE_EVENT, .open = true},
+    {HTTP_GET, "/metrics", handle_metrics, .lane = LANE_WORKER, .quiet = true},
     {HTTP_GET, "/api/v1/version", handle_version, .lane = LANE_EVENT},
 
     {HTTP_POST, "/api/v1/predict", handle_predict, .lane = LANE_EVENT, .body_max = PREDICT_BODY_MAX,
-     .media_types = PREDICT_TYPES, .query = PREDICT_QUERY},
+     .media_types = PREDICT_TYPES, .query = PREDICT_QUERY, .scopes = SCOPE_PREDICT},
     {HTTP_POST, "/api/v1/models/{model}/predict", handle_predict, .lane = LANE_EVENT,
-     .body_max = PREDICT_BODY_MAX, .media_types = PREDICT_TYPES, .query = PREDICT_QUERY},
+     .body_max = PREDICT_BODY_MAX, .media_types = PREDICT_TYPES, .query = PREDICT_QUERY,
+     .scopes = SCOPE_PREDICT},
 
     {HTTP_POST, "/api/v1/jobs", handle_job_create, .lane = LANE_WORKER, .body_max = JOB_BODY_MAX,
      .media_types = {"application/json"}},
@@ -60,38 +66,48 @@ static const struct route routes[] = {
 
     {HTTP_GET, "/api/v1/recipes", handle_recipe_list, .lane = LANE_EVENT},
 
-    {HTTP_GET, "/v2", handle_v2, .lane = LANE_EVENT},
-    {HTTP_GET, "/v2/health/live", handle_v2_live, .lane = LANE_EVENT},
-    {HTTP_GET, "/v2/health/ready", handle_v2_ready, .lane = LANE_EVENT},
-    {HTTP_GET, "/v2/models/stats", handle_v2_stats, .lane = LANE_WORKER},
-    {HTTP_GET, "/v2/models/{model}", handle_v2_model, .lane = LANE_WORKER},
-    {HTTP_GET, "/v2/models/{model}/ready", handle_v2_model_ready, .lane = LANE_WORKER},
-    {HTTP_GET, "/v2/models/{model}/stats", handle_v2_model_stats, .lane = LANE_WORKER},
+    {HTTP_GET, "/v2", handle_v2, .lane = LANE_EVENT, .scopes = ASKERS},
+    {HTTP_GET, "/v2/health/live", handle_v2_live, .lane = LANE_EVENT, .open = true},
+    {HTTP_GET, "/v2/health/ready", handle_v2_ready, .lane = LANE_EVENT, .open = true},
+    {HTTP_GET, "/v2/models/stats", handle_v2_stats, .lane = LANE_WORKER, .scopes = ASKERS},
+    {HTTP_GET, "/v2/models/{model}", handle_v2_model, .lane = LANE_WORKER, .scopes = ASKERS},
+    {HTTP_GET, "/v2/models/{model}/ready", handle_v2_model_ready, .lane = LANE_WORKER, .scopes = ASKERS},
+    {HTTP_GET, "/v2/models/{model}/stats", handle_v2_model_stats, .lane = LANE_WORKER, .scopes = ASKERS},
     {HTTP_POST, "/v2/models/{model}/infer", handle_v2_infer, .lane = LANE_EVENT, .body_max = TENSOR_BODY_MAX,
-     .media_types = TENSOR_TYPES, .any_media_type = true},
-    {HTTP_GET, "/v2/models/{model}/versions/{version}", handle_v2_model, .lane = LANE_WORKER},
-    {HTTP_GET, "/v2/models/{model}/versions/{version}/ready", handle_v2_model_ready, .lane = LANE_WORKER},
-    {HTTP_GET, "/v2/models/{model}/versions/{version}/stats", handle_v2_model_stats, .lane = LANE_WORKER},
+     .media_types = TENSOR_TYPES, .any_media_type = true, .scopes = SCOPE_PREDICT},
+    {HTTP_GET, "/v2/models/{model}/versions/{version}", handle_v2_model, .lane = LANE_WORKER,
+     .scopes = ASKERS},
+    {HTTP_GET, "/v2/models/{model}/versions/{version}/ready", handle_v2_model_ready, .lane = LANE_WORKER,
+     .scopes = ASKERS},
+    {HTTP_GET, "/v2/models/{model}/versions/{version}/stats", handle_v2_model_stats, .lane = LANE_WORKER,
+     .scopes = ASKERS},
     {HTTP_POST, "/v2/models/{model}/versions/{version}/infer", handle_v2_infer, .lane = LANE_EVENT,
-     .body_max = TENSOR_BODY_MAX, .media_types = TENSOR_TYPES, .any_media_type = true},
+     .body_max = TENSOR_BODY_MAX, .media_types = TENSOR_TYPES, .any_media_type = true,
+     .scopes = SCOPE_PREDICT},
     {HTTP_POST, "/v2/repository/index", handle_v2_index, .lane = LANE_WORKER, .body_max = KIB,
-     .media_types = {"application/json"}, .any_media_type = true},
+     .media_types = {"application/json"}, .any_media_type = true, .scopes = ASKERS},
 
     {HTTP_POST, "/v1/models/{model}:predict", handle_tfs_predict, .lane = LANE_EVENT,
-     .body_max = TENSOR_BODY_MAX, .media_types = {"application/json"}, .any_media_type = true},
+     .body_max = TENSOR_BODY_MAX, .media_types = {"application/json"}, .any_media_type = true,
+     .scopes = SCOPE_PREDICT},
     {HTTP_POST, "/v1/models/{model}/versions/{version}:predict", handle_tfs_predict, .lane = LANE_EVENT,
-     .body_max = TENSOR_BODY_MAX, .media_types = {"application/json"}, .any_media_type = true},
+     .body_max = TENSOR_BODY_MAX, .media_types = {"application/json"}, .any_media_type = true,
+     .scopes = SCOPE_PREDICT},
     {HTTP_POST, "/v1/models/{model}/labels/{label}:predict", handle_tfs_predict, .lane = LANE_EVENT,
-     .body_max = TENSOR_BODY_MAX, .media_types = {"application/json"}, .any_media_type = true},
-    {HTTP_GET, "/v1/models/{model}", handle_tfs_status, .lane = LANE_WORKER},
-    {HTTP_GET, "/v1/models/{model}/metadata", handle_tfs_metadata, .lane = LANE_WORKER},
-    {HTTP_GET, "/v1/models/{model}/versions/{version}", handle_tfs_status, .lane = LANE_WORKER},
-    {HTTP_GET, "/v1/models/{model}/versions/{version}/metadata", handle_tfs_metadata, .lane = LANE_WORKER},
-    {HTTP_GET, "/v1/models/{model}/labels/{label}", handle_tfs_status, .lane = LANE_WORKER},
-    {HTTP_GET, "/v1/models/{model}/labels/{label}/metadata", handle_tfs_metadata, .lane = LANE_WORKER},
+     .body_max = TENSOR_BODY_MAX, .media_types = {"application/json"}, .any_media_type = true,
+     .scopes = SCOPE_PREDICT},
+    {HTTP_GET, "/v1/models/{model}", handle_tfs_status, .lane = LANE_WORKER, .scopes = ASKERS},
+    {HTTP_GET, "/v1/models/{model}/metadata", handle_tfs_metadata, .lane = LANE_WORKER, .scopes = ASKERS},
+    {HTTP_GET, "/v1/models/{model}/versions/{version}", handle_tfs_status, .lane = LANE_WORKER,
+     .scopes = ASKERS},
+    {HTTP_GET, "/v1/models/{model}/versions/{version}/metadata", handle_tfs_metadata, .lane = LANE_WORKER,
+     .scopes = ASKERS},
+    {HTTP_GET, "/v1/models/{model}/labels/{label}", handle_tfs_status, .lane = LANE_WORKER, .scopes = ASKERS},
+    {HTTP_GET, "/v1/models/{model}/labels/{label}/metadata", handle_tfs_metadata, .lane = LANE_WORKER,
+     .scopes = ASKERS},
 
-    {HTTP_GET, "/", handle_asset, .lane = LANE_EVENT, .any_query = true},
-    {HTTP_GET, "/*", handle_asset, .lane = LANE_EVENT, .any_query = true},
+    {HTTP_GET, "/", handle_asset, .lane = LANE_EVENT, .any_query = true, .quiet = true},
+    {HTTP_GET, "/*", handle_asset, .lane = LANE_EVENT, .any_query = true, .quiet = true},
     {.pattern = NULL},
 };
 

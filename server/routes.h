@@ -26,6 +26,9 @@ struct route {
     bool any_media_type; /* or is taken for the first of them, since clients name none, or a wrong one */
     const char *query[ROUTE_QUERY_MAX]; /* parameters that it knows, up to NULL */
     bool any_query;                     /* or ignores whatever there is */
+    unsigned scopes; /* of access.h, any of which lets a key in; 0: SCOPE_READ for GET, else SCOPE_WRITE */
+    bool open;       /* needs no key at all */
+    bool quiet;      /* asked for so often that the log is better without */
 };
 
 struct route_params {

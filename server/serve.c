@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "server/access.h"
 #include "server/app.h"
 #include "server/commands.h"
 #include "server/datasets.h"
@@ -17,6 +19,7 @@
 #include "server/job_runner.h"
 #include "server/jobs.h"
 #include "server/log.h"
+#include "server/metrics.h"
 #include "server/options.h"
 #include "server/predict.h"
 #include "server/registry.h"
@@ -29,6 +32,7 @@
 
 struct settings {
     const char *listen, *store, *data_dir, *static_dir, *allow_host;
+    const char *api_key_file;
     bool no_auth, no_bootstrap;
     int threads, queue_limit;
     size_t memory_limit;
@@ -38,6 +42,8 @@ struct settings {
     int idle_timeout, header_timeout, body_timeout, reply_timeout, drain_timeout;
     size_t body_memory;
     enum log_level log_level;
+    enum log_format log_format;
+    enum access_log access_log;
 };
 
 #define AT(member) offsetof(struct settings, member)
@@ -53,8 +59,11 @@ static const struct option_spec specs[] = {
     {"data-dir", OPTION_STRING, AT(data_dir), "DIR", .help = "Where the datasets are, a folder each"},
     {"no-bootstrap", OPTION_FLAG, AT(no_bootstrap),
      .help = "Do not train the reference model when the store is empty"},
+    {"api-key-file", OPTION_STRING, AT(api_key_file), "FILE",
+     .help = "Ask for an API key of this file: lines of name, scopes (read,predict,write) and key; SIGHUP "
+             "reads it again"},
     {"no-auth", OPTION_FLAG, AT(no_auth),
-     .help = "Listen on an address that others can reach: they may do everything"},
+     .help = "Listen without keys on an address that others can reach: they may do everything"},
     {"allow-host", OPTION_STRING, AT(allow_host), "NAME,...",
      .help = "Names in the header Host to answer to, besides loopback's and the listen address"},
     {"threads", OPTION_INT, AT(threads), "N", .help = "Threads that train (default: one a processor)",
@@ -87,6 +96,11 @@ static const struct option_spec specs[] = {
     {"static", OPTION_STRING, AT(static_dir), "DIR",
      .help = "Serve the page from this folder instead of from the program, to work on it"},
     {"log-level", OPTION_CHOICE, AT(log_level), "LEVEL", .help = "What to log", .choices = log_level_names},
+    {"log-format", OPTION_CHOICE, AT(log_format), "FORMAT",
+     .help = "How to log: for a person, or a collector", .choices = log_format_names},
+    {"access-log", OPTION_CHOICE, AT(access_log), "WHICH",
+     .help = "Requests to log; of probes, scrapes and the page's files only those that failed",
+     .choices = access_log_names},
 };
 
 static const struct options options = {
@@ -119,7 +133,8 @@ static struct settings default_settings(void)
                              .reply_timeout = 300,
                              .drain_timeout = 8,
                              .body_memory = (size_t)256 << 20,
-                             .log_level = LOG_INFO};
+                             .log_level = LOG_INFO,
+                             .access_log = ACCESS_LOG_ALL};
 }
 
 /* ---- Start ----------------------------------------------------------------------------------------------------- */
@@ -173,7 +188,11 @@ static enum status services_start(const struct settings *settings, struct servic
     const struct jobs_config jobs_config = {
         .queue_limit = (size_t)settings->queue_limit,
         .limits = {.threads = settings->threads, .memory_limit = settings->memory_limit}};
-    enum status status = compute_start(settings, err);
+    enum status status = metrics_create(&app->metrics, err);
+    if (status == OK && settings->api_key_file)
+        status = access_load(settings->api_key_file, &app->access, err);
+    if (status == OK)
+        status = compute_start(settings, err);
     if (status == OK)
         status = store_open(settings->store, &app->store, err);
     if (status == OK)
@@ -204,7 +223,8 @@ static enum status http_start(const struct settings *settings, struct service *s
         .listen = settings->listen,
         .allow_hosts = names,
         .allow_host_count = split_names(list, names),
-        .beyond_loopback = settings->no_auth,
+        .access_log = settings->access_log,
+        .beyond_loopback = settings->no_auth || settings->api_key_file,
         .threads = settings->http_threads,
         .workers = settings->http_workers,
         .connections_max = settings->max_connections,
@@ -229,37 +249,57 @@ static void service_free(struct service *service)
     registry_free(service->app.registry);
     datasets_free(service->app.datasets);
     store_free(service->app.store);
+    access_free(service->app.access);
+    metrics_free(service->app.metrics);
 }
 
 /* ---- Run --------------------------------------------------------------------------------------------------------- */
 
-/* Posted when the service shall end. Blocking the signals and waiting for them would not do: OpenBLAS starts threads
- * before main, and one of them may get a signal. */
-static sem_t end_asked;
+/* Posted when a signal came. Blocking the signals and waiting for them would not do: OpenBLAS starts threads before main,
+ * and one of them may get a signal. */
+static sem_t signal_came;
+static atomic_bool end_asked, reload_asked;
 
 static void note_signal(int signal)
 {
-    (void)signal;
     int saved = errno;
-    sem_post(&end_asked);
+    atomic_store(signal == SIGHUP ? &reload_asked : &end_asked, true);
+    sem_post(&signal_came);
     errno = saved;
 }
 
-/* From here on SIGTERM and SIGINT end the service in order; the second one ends the program at once. */
+/* From here on SIGTERM and SIGINT end the service in order; the second one ends the program at once. SIGHUP has the API
+ * keys read again. */
 static enum status catch_signals(struct error *err)
 {
     const struct sigaction once = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART},
+                           always = {.sa_handler = note_signal, .sa_flags = SA_RESTART},
                            ignore = {.sa_handler = SIG_IGN};
-    if (sem_init(&end_asked, 0, 0) != 0 || sigaction(SIGTERM, &once, NULL) != 0 ||
-        sigaction(SIGINT, &once, NULL) != 0 || sigaction(SIGPIPE, &ignore, NULL) != 0)
+    if (sem_init(&signal_came, 0, 0) != 0 || sigaction(SIGTERM, &once, NULL) != 0 ||
+        sigaction(SIGINT, &once, NULL) != 0 || sigaction(SIGHUP, &always, NULL) != 0 ||
+        sigaction(SIGPIPE, &ignore, NULL) != 0)
         return error_set_errno(err, "cannot prepare for signals");
     return OK;
 }
 
+static void reload(struct service *service)
+{
+    struct error err;
+    if (!service->app.access)
+        log_info("told to read again: there is no --api-key-file");
+    else if (access_reload(service->app.access, &err) == OK)
+        log_info("the API keys were read again");
+    else
+        log_error("the API keys stay as they were: %s", err.message);
+}
+
 static void wait_for_end(const struct settings *settings, struct service *service)
 {
-    while (sem_wait(&end_asked) != 0)
-        ; /* interrupted by a signal */
+    while (!atomic_load(&end_asked)) {
+        sem_wait(&signal_came); /* or it is interrupted by a signal */
+        if (atomic_exchange(&reload_asked, false))
+            reload(service);
+    }
     log_info("told to end: finishing the requests under way");
     size_t left = http_server_drain(service->http, settings->drain_timeout);
     if (left)
@@ -272,7 +312,10 @@ int serve_main(int argc, char **argv)
     int exit_code = options_parse(&options, argc, argv, &settings, NULL);
     if (exit_code != OPTIONS_PARSED)
         return exit_code;
+    if (settings.no_auth && settings.api_key_file)
+        return options_wrong(&options, "--no-auth and --api-key-file contradict each other");
     log_set_level(settings.log_level);
+    log_set_format(settings.log_format);
     raise_descriptor_limit(&settings);
     struct service service = {.app = {.store_dir = settings.store,
                                       .data_dir = settings.data_dir,

@@ -213,6 +213,27 @@ enum status store_job_oldest(struct store *store, enum job_state state, struct j
     return status;
 }
 
+enum status store_job_count_states(struct store *store, int64_t ret_counts[JOB_STATES], struct error *err)
+{
+    sqlite3 *db = store_read_begin(store);
+    sqlite3_stmt *statement;
+    bool row = true;
+    memset(ret_counts, 0, JOB_STATES * sizeof *ret_counts);
+    enum status status =
+        db_query(db, "SELECT state, count(*) FROM jobs GROUP BY state", DB_NO_VALUES, &statement, err);
+    while (status == OK && row) {
+        enum job_state state;
+        status = db_next(statement, &row, err);
+        if (status == OK && row)
+            status = read_state(statement, 0, &state, err);
+        if (status == OK && row)
+            ret_counts[state] = sqlite3_column_int64(statement, 1);
+    }
+    sqlite3_finalize(statement);
+    store_read_end(store);
+    return status;
+}
+
 enum status store_job_count(struct store *store, int64_t *ret_count, struct error *err)
 {
     sqlite3 *db = store_read_begin(store);

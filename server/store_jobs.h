@@ -67,6 +67,10 @@ MUST_CHECK enum status store_job_list(struct store *store, const struct job_filt
 MUST_CHECK enum status store_job_oldest(struct store *store, enum job_state state,
                                         struct job_record *ret_record, struct error *err);
 
+/* How many jobs are in each state. */
+MUST_CHECK enum status store_job_count_states(struct store *store, int64_t ret_counts[JOB_STATES],
+                                              struct error *err);
+
 MUST_CHECK enum status store_job_count(struct store *store, int64_t *ret_count, struct error *err);
 
 /* ---- Changes of state ------------------------------------------------------------------------------ */

@@ -189,6 +189,51 @@ void server_print_log(const struct server *server)
         fclose(file);
 }
 
+char *server_log(const struct server *server)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/log", server->folder);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    size_t size = (size_t)ftell(file);
+    char *text = malloc(size + 1);
+    assert_non_null(text);
+    rewind(file);
+    text[fread(text, 1, size, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+bool server_logged(const struct server *server, const char *text)
+{
+    char *log = server_log(server);
+    bool found = strstr(log, text);
+    free(log);
+    return found;
+}
+
+void assert_server_refuses(const char *const *arguments, int exit_code, const char *text)
+{
+    struct server server = {.arguments = arguments};
+    int ends[2], status;
+    const char *parent = getenv("TMPDIR");
+    snprintf(server.folder, sizeof server.folder, "%s/digitd-api-XXXXXX", parent ? parent : "/tmp");
+    assert_non_null(mkdtemp(server.folder));
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    server.pid = fork();
+    if (server.pid == 0)
+        run_server(&server, arguments, ends[1]);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(waitpid(server.pid, &status, 0), server.pid);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != exit_code || !server_logged(&server, text)) {
+        server_print_log(&server);
+        fail_msg("expected exit code %d and \"%s\", got status %d", exit_code, text, status);
+    }
+    nftw(server.folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 int run_with_server(const char *group, const struct CMUnitTest *tests, size_t count,
                     const char *const *arguments, struct server **server)
 {

@@ -46,6 +46,13 @@ long server_memory(const struct server *server);
 /* What the server has logged so far, to stderr. */
 void server_print_log(const struct server *server);
 
+/* The same as text, for the caller to free; whether some text is in it. */
+char *server_log(const struct server *server);
+bool server_logged(const struct server *server, const char *text);
+
+/* A server with these arguments ends at once, with this exit code and this text in its log. */
+void assert_server_refuses(const char *const *arguments, int exit_code, const char *text);
+
 /* For main: runs the tests against one server, which they find in `server`, and prints its log if one fails.
  * Returns how many failed. */
 int run_with_server(const char *group, const struct CMUnitTest *tests, size_t count,
