@@ -22,4 +22,5 @@ USER 10001
 VOLUME /var/lib/digitd
 EXPOSE 8080
 ENTRYPOINT ["digitd"]
-CMD ["serve", "--listen", "0.0.0.0:8080", "--no-auth"]
+# It asks for keys: mount a file of them at DIGITD_API_KEY_FILE. Where nobody else can reach it, DIGITD_NO_AUTH=1 instead.
+CMD ["serve", "--listen", "0.0.0.0:8080"]

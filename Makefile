@@ -5,7 +5,7 @@ PREFIX  ?= /usr/local
 BUILD   ?= build
 LISTEN  ?= 127.0.0.1:8080
 JOBS    ?= $(shell nproc)
-SUITES  ?= engine server cli api browser interchange
+SUITES  ?= engine server cli api browser interchange examples deploy
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -33,7 +33,7 @@ SERVER_SOURCES := $(filter-out server/main.c,$(wildcard server/*.c))
 ENGINE_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard engine/*.c)) $(BUILD)/onnx.pb-c.o \
 	$(foreach isa,$(ISAS),$(patsubst %.c,$(BUILD)/%.$(isa).o,$(wildcard engine/kernels/*.c)))
 SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/assets.o
-C_FILES        := $(wildcard engine/*.[ch] engine/kernels/*.[ch] server/*.[ch] tests/*.h tests/*/*.[ch] tests/*/preload/*.c)
+C_FILES        := $(wildcard engine/*.[ch] engine/kernels/*.[ch] server/*.[ch] tests/*.h tests/*/*.[ch] tests/*/preload/*.c examples/*.c)
 
 build: $(BUILD)/digitd ## build the program, build/digitd (the default)
 
@@ -83,6 +83,7 @@ $(foreach file,engine/onnx tests/engine/test_onnx,$(BUILD)/$(file).o $(BUILD)/ti
 test_programs  = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/test_*.c))
 suite_helpers  = $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/$(1)/test_%,$(wildcard tests/$(1)/*.c)))
 TEST_PROGRAMS := $(foreach suite,$(filter-out browser,$(SUITES)),$(call test_programs,$(suite)))
+EXAMPLES      := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
 TEST_PRELOADS := $(foreach suite,$(SUITES),$(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/$(suite)/preload/*.c)))
 
 $(BUILD)/tests/engine/test_%: $(BUILD)/tests/engine/test_%.o $(call suite_helpers,engine) $(BUILD)/libengine.a
@@ -109,8 +110,14 @@ $(BUILD)/tests/accuracy/accuracy: $(call suite_helpers,accuracy) $(BUILD)/libser
 $(BUILD)/tests/interchange/%: $(BUILD)/tests/interchange/%.o $(BUILD)/libengine.a
 	$(call show,link   ,$@)$(LINK) -o $@ $^ $(ENGINE_LIBS)
 
+# examples/NAME.c is a program as a client would build it: without anything of this project.
+$(BUILD)/examples/%: examples/%.c
+	@mkdir -p $(@D)
+	$(call show,link   ,$@)$(CC) -O2 $(WARNINGS) $(WERROR) $(LDFLAGS) -o $@ $< -lcurl
+
 tests: $(TEST_PROGRAMS) $(TEST_PRELOADS) $(if $(filter interchange,$(SUITES)),$(BUILD)/tests/interchange/probabilities) \
-	$(if $(filter cli api browser interchange,$(SUITES)),$(BUILD)/digitd)
+	$(if $(filter examples,$(SUITES)),$(EXAMPLES)) \
+	$(if $(filter cli api browser interchange examples deploy,$(SUITES)),$(BUILD)/digitd)
 
 # ---- What is installed and prepared, once --------------------------------------------------------
 
@@ -186,11 +193,11 @@ check: ## the fast tests: units of the engine and the server
 	@$(SUBMAKE) test SUITES="engine server"
 
 asan: ## the tests in C under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(SUBMAKE) test BUILD=build-asan SUITES="$(filter-out browser interchange,$(SUITES))" OPTIMISE="-O1 -g" \
+	@$(SUBMAKE) test BUILD=build-asan SUITES="$(filter-out browser interchange examples deploy,$(SUITES))" OPTIMISE="-O1 -g" \
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 
 tsan: ## the tests in C under ThreadSanitizer
-	@$(SUBMAKE) test BUILD=build-tsan SUITES="$(filter-out browser interchange,$(SUITES))" OPTIMISE="-O1 -g" \
+	@$(SUBMAKE) test BUILD=build-tsan SUITES="$(filter-out browser interchange examples deploy,$(SUITES))" OPTIMISE="-O1 -g" \
 		SANITIZE="-fsanitize=thread"
 
 BENCH ?= training,prediction,layers,growth
@@ -263,7 +270,7 @@ lint-format:
 	$(call show,clang-format,)clang-format --dry-run -Werror $(C_FILES)
 
 lint-shell:
-	$(call show,shellcheck,)shellcheck .ci/run scripts/install-packages scripts/copy-mnist tests/run
+	$(call show,shellcheck,)shellcheck examples/*.sh .ci/run scripts/install-packages scripts/copy-mnist tests/run
 
 lint-page:
 	$(call show,tsc,static)npm run --silent typecheck
