@@ -211,10 +211,11 @@ ACCURACY := $(BUILD)/tests/accuracy/accuracy
 MODEL    ?= best.safetensors
 
 accuracy: ## how well MODEL=FILE.safetensors reads what is not MNIST: canvases, photographs, FOLDERS="DIR ..." of LABEL_*.png
-	@$(SUBMAKE) prepare
+	@$(SUBMAKE) prepare $(PACKAGES)accuracy
 	@$(SUBMAKE) -j$(JOBS) data $(ACCURACY)
 	@$(ACCURACY) $(MODEL) data/datasets canvas
 	@$(ACCURACY) $(MODEL) data/datasets photographs --count 500
+	@$(ACCURACY) $(MODEL) data/datasets unlike
 	@$(if $(FOLDERS),$(ACCURACY) $(MODEL) data/datasets folders $(FOLDERS))
 
 SYSROOT := build-arm64-sysroot

@@ -83,13 +83,35 @@ static enum status read_plan(const struct safetensors_file *file, const char *pa
 
 /* ---- Models ---- */
 
+/* A model that says nothing of it has none. */
+static enum status read_temperature(const struct safetensors_file *file, const char *path,
+                                    double *ret_temperature, struct error *err)
+{
+    const char *text = safetensors_metadata(file, "temperature");
+    char *end;
+    double temperature = text ? strtod(text, &end) : 1;
+    if (text && (end == text || *end || !(temperature >= TEMPERATURE_MIN && temperature <= TEMPERATURE_MAX)))
+        return error_set(err, ERR_FORMAT, "%s: \"temperature\" in its metadata is no number from %g to %g",
+                         path, TEMPERATURE_MIN, TEMPERATURE_MAX);
+    *ret_temperature = temperature;
+    return OK;
+}
+
+static bool set_temperature(json_t *metadata, double temperature)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.9g", temperature);
+    return set_string(metadata, "temperature", text);
+}
+
 enum status model_save(const struct model *model, const struct json_t *metadata, const char *path,
                        struct error *err)
 {
     struct safetensor tensors[MAX_TENSORS];
     size_t count = add_tensors(&model->network, "", model->parameters, tensors, 0);
     json_t *all = own_metadata("digitd model", &model->network.plan);
-    if (!all || (metadata && json_object_update_missing(all, (json_t *)(uintptr_t)metadata) != 0)) {
+    if (!all || !set_temperature(all, model->temperature) ||
+        (metadata && json_object_update_missing(all, (json_t *)(uintptr_t)metadata) != 0)) {
         json_decref(all);
         return error_set(err, ERR_MEMORY, "no memory for the metadata of %s", path);
     }
@@ -109,6 +131,8 @@ enum status model_load(const char *path, struct model **ret_model, struct error 
     status = read_plan(file, path, &plan, err);
     if (status == OK)
         status = model_allocate(&plan, &model, err);
+    if (status == OK)
+        status = read_temperature(file, path, &model->temperature, err);
     if (status == OK) {
         struct safetensor tensors[MAX_TENSORS];
         size_t count = add_tensors(&model->network, "", model->parameters, tensors, 0);
@@ -141,6 +165,8 @@ static const struct {
     {"seconds", true, offsetof(struct train_place, seconds)},
     {"best_epoch", false, offsetof(struct train_place, best_epoch)},
     {"best_loss", true, offsetof(struct train_place, best_loss)},
+    {"temperature", true, offsetof(struct train_place, temperature)},
+    {"best_temperature", true, offsetof(struct train_place, best_temperature)},
 };
 #define PLACE_FIELDS (sizeof place_fields / sizeof *place_fields)
 
@@ -177,6 +203,8 @@ static enum status read_place(const struct safetensors_file *file, const char *p
     ret_place->epoch = (int)epoch;
     for (size_t i = 0; i < PLACE_FIELDS; i++) {
         const char *text = safetensors_metadata(file, place_fields[i].name);
+        if (!text && strstr(place_fields[i].name, "temperature"))
+            text = "1"; /* a checkpoint from before there were any */
         void *value = (char *)ret_place + place_fields[i].offset;
         char *end = NULL;
         bool good = true;

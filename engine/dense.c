@@ -64,19 +64,19 @@ int arg_max(const float *values)
     return best;
 }
 
-/* exp(logit - largest) of one row, and their sum. */
-static double exponentials(const float *logits, double exponential[CLASSES])
+/* exp((logit - largest) / temperature) of one row, and their sum. */
+static double exponentials(const float *logits, double temperature, double exponential[CLASSES])
 {
     double largest = logits[arg_max(logits)], sum = 0;
     for (int i = 0; i < CLASSES; i++)
-        sum += exponential[i] = exp((double)logits[i] - largest);
+        sum += exponential[i] = exp(((double)logits[i] - largest) / temperature);
     return sum;
 }
 
-void softmax(size_t rows, const float *logits, size_t pitch, float *probabilities)
+void softmax(size_t rows, const float *logits, size_t pitch, double temperature, float *probabilities)
 {
     for (size_t row = 0; row < rows; row++) {
-        double exponential[CLASSES], sum = exponentials(logits + row * pitch, exponential);
+        double exponential[CLASSES], sum = exponentials(logits + row * pitch, temperature, exponential);
         for (int i = 0; i < CLASSES; i++)
             probabilities[row * CLASSES + (size_t)i] = (float)(exponential[i] / sum);
     }
@@ -88,7 +88,7 @@ struct loss_sum cross_entropy(size_t rows, const float *logits, size_t pitch, co
     struct loss_sum result = {0};
     for (size_t row = 0; row < rows; row++) {
         const float *values = logits + row * pitch;
-        double exponential[CLASSES], sum = exponentials(values, exponential);
+        double exponential[CLASSES], sum = exponentials(values, 1, exponential);
         int answer = arg_max(values);
         double normaliser = log(sum) + (double)values[answer], mean = 0;
         for (int i = 0; i < CLASSES; i++)

@@ -24,8 +24,8 @@ void dense_backward_weights(const struct kernels *kernels, const struct stage *s
 void dense_backward_input(const struct stage *stage, const float *parameters, size_t rows, const float *dy,
                           size_t block, float *dx);
 
-/* logits [rows][pitch] -> probabilities [rows][10]; they may not overlap. */
-void softmax(size_t rows, const float *logits, size_t pitch, float *probabilities);
+/* logits [rows][pitch], divided by `temperature` -> probabilities [rows][10]; they may not overlap. */
+void softmax(size_t rows, const float *logits, size_t pitch, double temperature, float *probabilities);
 
 struct loss_sum {
     double loss; /* sum over rows of -log(probability) under the target, in nats */

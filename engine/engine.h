@@ -278,6 +278,12 @@ MUST_CHECK enum status model_to_onnx(const struct model *model, uint8_t **ret_by
 /* The same in a file, written as model_save does. */
 MUST_CHECK enum status model_export_onnx(const struct model *model, const char *path, struct error *err);
 
+/* What logits are divided by before the softmax, so that confidence can be trusted: fitted to the validation images, saved
+ * and exported with the model; 1 for a model without. */
+double model_temperature(const struct model *model);
+#define TEMPERATURE_MIN 0.05
+#define TEMPERATURE_MAX 20.0
+
 struct model *model_ref(struct model *model);
 void model_unref(struct model *model);
 const struct model_plan *model_plan_of(const struct model *model);
@@ -389,6 +395,25 @@ bool evaluator_advance(struct evaluator *evaluator);
 /* Of the images done so far. */
 struct evaluation evaluator_result(const struct evaluator *evaluator);
 
+#define CALIBRATION_BINS 15 /* of confidence, from 0 to 1 */
+struct calibration_bin {
+    size_t count;
+    double confidence, accuracy; /* means; 0 without images */
+};
+
+/* How well confidence tells accuracy (Guo et al., 2017). */
+struct calibration {
+    double temperature;           /* the model's */
+    double ece, ece_uncalibrated; /* expected calibration error 0..1, with it and without */
+    struct calibration_bin bins[CALIBRATION_BINS];
+};
+
+/* Of the images done so far, with the model's temperature. */
+struct calibration evaluator_calibration(const struct evaluator *evaluator);
+
+/* The temperature that fits them best; 1 without images. */
+double evaluator_fit_temperature(const struct evaluator *evaluator);
+
 /* ---- Prediction --------------------------------------------------------------------------------- */
 
 struct predictor; /* a model made ready to run, with a workspace: one thread at a time */
@@ -398,8 +423,16 @@ MUST_CHECK enum status predictor_create(struct model *model, size_t max_batch,
                                         struct predictor **ret_predictor, struct error *err);
 void predictor_free(struct predictor *predictor);
 
-/* images [count][28][28] -> probabilities [count][10]; 1 <= count <= max_batch. */
+/* images [count][28][28] -> probabilities [count][10], at the model's temperature; 1 <= count <= max_batch. */
 void predictor_run(struct predictor *predictor, const float *images, size_t count, float *probabilities);
+
+/* Whether the confidence is so low that what was drawn may be no digit: most digits are above, scribbles and letters often
+ * are not. NaN is uncertain. */
+#define CONFIDENCE_CERTAIN 0.95
+static inline bool prediction_is_uncertain(float confidence)
+{
+    return !((double)confidence >= CONFIDENCE_CERTAIN);
+}
 
 /* ---- Drawings ----------------------------------------------------------------------------------- */
 

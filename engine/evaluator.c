@@ -1,8 +1,10 @@
+#include "engine/calibration.h"
 #include "engine/dense.h"
 #include "engine/inference.h"
 #include "engine/threads.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Images that one task runs, and tasks of one piece: fixed, so that the sums are the same for any team. */
 #define TASK_IMAGES 64
@@ -19,7 +21,9 @@ struct evaluator {
     struct dataset *data;
     struct thread_team *team;
     struct inference **inferences; /* one a member of the team */
-    size_t next, end;              /* images still to do */
+    float *logits;                 /* [images][10] */
+    uint8_t *labels;               /* [images] */
+    size_t first, next, end;       /* images; those from `next` on are still to do */
     size_t correct;
     struct evaluation result; /* `loss` is a sum until it is asked for */
     struct task_result tasks[PIECE_TASKS];
@@ -43,15 +47,22 @@ enum status evaluator_create(struct model *model, struct dataset *data, size_t f
     size_t members = (size_t)thread_team_size(team);
     struct evaluator *evaluator = calloc(1, sizeof *evaluator);
     struct inference **inferences = calloc(members, sizeof *inferences);
-    if (!evaluator || !inferences) {
+    float *logits = malloc((count + 1) * CLASSES * sizeof *logits);
+    uint8_t *labels = malloc(count + 1);
+    if (!evaluator || !inferences || !logits || !labels) {
         free(evaluator);
         free(inferences);
+        free(logits);
+        free(labels);
         return error_set(err, ERR_MEMORY, "no memory for an evaluation");
     }
     *evaluator = (struct evaluator){.model = model_ref(model),
                                     .data = dataset_ref(data),
                                     .team = team,
                                     .inferences = inferences,
+                                    .logits = logits,
+                                    .labels = labels,
+                                    .first = first,
                                     .next = first,
                                     .end = first + count};
     for (size_t i = 0; i < members && status == OK; i++)
@@ -71,6 +82,8 @@ void evaluator_free(struct evaluator *evaluator)
     for (int i = 0; i < thread_team_size(evaluator->team); i++)
         inference_free(evaluator->inferences[i]);
     free(evaluator->inferences);
+    free(evaluator->logits);
+    free(evaluator->labels);
     dataset_unref(evaluator->data);
     model_unref(evaluator->model);
     free(evaluator);
@@ -92,8 +105,12 @@ static void evaluate_task(void *context, size_t task, int member)
     const float *logits = inference_run(inference, count, &pitch);
     struct loss_sum sum = cross_entropy(count, logits, pitch, labels, 0, NULL);
     *result = (struct task_result){.loss = sum.loss, .correct = sum.correct};
-    for (size_t i = 0; i < count; i++)
+    size_t done = first - evaluator->first;
+    memcpy(evaluator->labels + done, labels, count);
+    for (size_t i = 0; i < count; i++) {
         result->confusion_matrix[labels[i]][arg_max(logits + i * pitch)]++;
+        memcpy(evaluator->logits + (done + i) * CLASSES, logits + i * pitch, CLASSES * sizeof *logits);
+    }
 }
 
 bool evaluator_advance(struct evaluator *evaluator)
@@ -123,4 +140,15 @@ struct evaluation evaluator_result(const struct evaluator *evaluator)
         result.accuracy = (double)evaluator->correct / (double)result.count;
     }
     return result;
+}
+
+struct calibration evaluator_calibration(const struct evaluator *evaluator)
+{
+    return calibration_measure(evaluator->logits, evaluator->labels, evaluator->result.count,
+                               evaluator->model->temperature);
+}
+
+double evaluator_fit_temperature(const struct evaluator *evaluator)
+{
+    return temperature_fit(evaluator->logits, evaluator->labels, evaluator->result.count);
 }

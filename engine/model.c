@@ -12,6 +12,7 @@ enum status model_allocate(const struct model_plan *plan, struct model **ret_mod
     if (!model)
         return error_set(err, ERR_MEMORY, "no memory for a model");
     atomic_init(&model->references, 1);
+    model->temperature = 1;
     network_create(plan, false, &model->network);
     model->parameters = aligned_new(model->network.parameters, sizeof(float));
     model->prepared = aligned_new(model->network.prepared, sizeof(float));
@@ -54,6 +55,11 @@ void model_unref(struct model *model)
     free(model->parameters);
     free(model->prepared);
     free(model);
+}
+
+double model_temperature(const struct model *model)
+{
+    return model->temperature;
 }
 
 const struct model_plan *model_plan_of(const struct model *model)

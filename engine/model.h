@@ -10,6 +10,7 @@ struct model {
     atomic_size_t references;
     struct network network; /* its inference form */
     float *parameters, *prepared;
+    double temperature; /* of the softmax, in predictions */
 };
 
 /* A model whose parameters are still to be written, before anybody else sees it: then model_seal makes it whole. */

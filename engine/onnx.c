@@ -44,7 +44,7 @@ struct value {
 };
 
 struct attribute {
-    Onnx__AttributeProto proto;
+    Onnx__AttributeProto proto; /* of integers or one number */
     int64_t numbers[4];
 };
 
@@ -158,6 +158,18 @@ static void add_numbers(struct node *node, char *name, size_t count, const int64
     node->attribute_list[index] = &attribute->proto;
 }
 
+static void add_factor(struct node *node, char *name, float factor)
+{
+    size_t index = node->proto.n_attribute++;
+    Onnx__AttributeProto *proto = node->attribute_list[index] = &node->attributes[index].proto;
+    onnx__attribute_proto__init(proto);
+    proto->name = name;
+    proto->has_type = true;
+    proto->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT;
+    proto->has_f = true;
+    proto->f = factor;
+}
+
 /* ---- Weights ------------------------------------------------------------------------------------- */
 
 /* Turns a kernel [height][width][channels][filters] into one [filters][channels][height][width]. */
@@ -253,6 +265,12 @@ static void add_dense(struct exporter *exporter, const struct layer_spec *layer,
 {
     struct dimensions output = row_of(info->output);
     struct node *node = add_node(exporter, "Gemm", info->name, NULL, output);
+    double temperature = exporter->source->temperature;
+    if (layer->activation == ACTIVATION_SOFTMAX &&
+        temperature != 1) { /* products and biases, divided by it */
+        add_factor(node, "alpha", (float)(1 / temperature));
+        add_factor(node, "beta", (float)(1 / temperature));
+    }
     add_tensor(exporter, node);
     add_tensor(exporter, node);
     add_activation(exporter, layer->activation, info, output);

@@ -42,5 +42,5 @@ void predictor_run(struct predictor *predictor, const float *images, size_t coun
         network_load_pixels(&predictor->model->network, images + i * IMAGE_PIXELS,
                             inference_input(predictor->inference, i));
     const float *logits = inference_run(predictor->inference, count, &pitch);
-    softmax(count, logits, pitch, probabilities);
+    softmax(count, logits, pitch, predictor->model->temperature, probabilities);
 }

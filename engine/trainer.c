@@ -70,6 +70,7 @@ static enum status trainer_allocate(const struct model_plan *plan, const struct 
     trainer->data = dataset_ref(data);
     trainer->team = team;
     trainer->step_loss = NAN;
+    trainer->place.temperature = trainer->place.best_temperature = 1;
     trainer->last_epoch = (struct epoch_metrics){
         .train_loss = NAN, .train_accuracy = NAN, .validation_loss = NAN, .validation_accuracy = NAN};
     struct train_split split = train_split_of(config, dataset_count(data));
@@ -172,13 +173,14 @@ static bool is_done(const struct trainer *trainer)
     return place->epoch >= trainer->config.epochs || patience_ended;
 }
 
-static enum status model_of_weights(const struct trainer *trainer, const float *weights,
+static enum status model_of_weights(const struct trainer *trainer, const float *weights, double temperature,
                                     struct model **ret_model, struct error *err)
 {
     struct model *model;
     enum status status = model_allocate(&trainer->network.plan, &model, err);
     if (status != OK)
         return status;
+    model->temperature = temperature;
     memcpy(model->parameters, weights, trainer->network.parameters * sizeof(float));
     model_seal(model);
     *ret_model = model;
@@ -258,6 +260,7 @@ static void finish_epoch(struct trainer *trainer, const struct evaluation *valid
 {
     struct train_place *place = &trainer->place;
     double images = (double)trainer->train_count;
+    double temperature = validation ? evaluator_fit_temperature(trainer->validation) : 1;
     trainer->last_epoch =
         (struct epoch_metrics){.epoch = place->epoch + 1,
                                .train_loss = place->loss_sum / images,
@@ -269,18 +272,21 @@ static void finish_epoch(struct trainer *trainer, const struct evaluation *valid
         (place->best_epoch == 0 || validation->loss < place->best_loss)) {
         place->best_epoch = place->epoch + 1;
         place->best_loss = validation->loss;
+        place->best_temperature = temperature;
         memcpy(trainer->state.best, present_weights(trainer), trainer->network.parameters * sizeof(float));
     }
     *place = (struct train_place){.epoch = place->epoch + 1,
                                   .updates = place->updates,
                                   .best_epoch = place->best_epoch,
-                                  .best_loss = place->best_loss};
+                                  .best_loss = place->best_loss,
+                                  .temperature = temperature,
+                                  .best_temperature = place->best_temperature};
 }
 
 static enum status begin_validation(struct trainer *trainer, struct error *err)
 {
     struct model *model;
-    enum status status = model_of_weights(trainer, present_weights(trainer), &model, err);
+    enum status status = model_of_weights(trainer, present_weights(trainer), 1, &model, err);
     if (status != OK)
         return status;
     status = evaluator_create(model, trainer->data, trainer->train_count, trainer->validation_count,
@@ -366,7 +372,10 @@ const struct train_config *trainer_config(const struct trainer *trainer)
 enum status trainer_snapshot(const struct trainer *trainer, struct model **ret_model, struct error *err)
 {
     bool best = trainer->place.best_epoch > 0 && is_done(trainer);
-    return model_of_weights(trainer, best ? trainer->state.best : present_weights(trainer), ret_model, err);
+    const struct train_place *place = &trainer->place;
+    if (best)
+        return model_of_weights(trainer, trainer->state.best, place->best_temperature, ret_model, err);
+    return model_of_weights(trainer, present_weights(trainer), place->temperature, ret_model, err);
 }
 
 /* ---- Checkpoints ---- */
@@ -379,10 +388,16 @@ enum status trainer_save(const struct trainer *trainer, const char *path, struct
     return checkpoint_save(&trainer->network, &trainer->state, &checkpoint, path, err);
 }
 
+static bool temperature_is_possible(double temperature)
+{
+    return temperature >= TEMPERATURE_MIN && temperature <= TEMPERATURE_MAX;
+}
+
 static enum status check_place(const struct trainer *trainer, const char *path, struct error *err)
 {
     const struct train_place *place = &trainer->place;
     if (place->epoch > trainer->config.epochs || place->step > trainer->steps || !isfinite(place->loss_sum) ||
+        !temperature_is_possible(place->temperature) || !temperature_is_possible(place->best_temperature) ||
         place->updates != place->epoch * trainer->steps + place->step)
         return error_set(err, ERR_FORMAT, "%s: its place in the run is impossible: epoch %d, step %lld", path,
                          place->epoch, (long long)place->step);

@@ -189,7 +189,8 @@ bool cli_interrupted(void)
 }
 
 enum status cli_evaluate(struct model *model, struct dataset *data, struct thread_team *team,
-                         struct progress *progress, struct evaluation *ret_evaluation, struct error *err)
+                         struct progress *progress, struct evaluation *ret_evaluation,
+                         struct calibration *ret_calibration, struct error *err)
 {
     struct evaluator *evaluator = NULL;
     size_t count = dataset_count(data);
@@ -207,8 +208,10 @@ enum status cli_evaluate(struct model *model, struct dataset *data, struct threa
     progress_clear(progress);
     if (cli_interrupted())
         status = error_set(err, ERR_IO, "interrupted while evaluating");
-    else
+    if (status == OK) {
         *ret_evaluation = evaluator_result(evaluator);
+        *ret_calibration = evaluator_calibration(evaluator);
+    }
     evaluator_free(evaluator);
     return status;
 }

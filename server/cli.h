@@ -45,6 +45,6 @@ bool cli_interrupted(void);
 /* Evaluates `model` on all of `data` behind a bar. ERR_IO: interrupted. */
 MUST_CHECK enum status cli_evaluate(struct model *model, struct dataset *data, struct thread_team *team,
                                     struct progress *progress, struct evaluation *ret_evaluation,
-                                    struct error *err);
+                                    struct calibration *ret_calibration, struct error *err);
 
 #endif

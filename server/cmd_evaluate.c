@@ -32,19 +32,23 @@ static const struct options options = {
     .max_arguments = 1,
 };
 
-static int print_result(const struct evaluation *evaluation, const char *file, struct model *model,
-                        const struct dataset *data, const struct settings *settings)
+static int print_result(const struct evaluation *evaluation, const struct calibration *calibration,
+                        const char *file, struct model *model, const struct dataset *data,
+                        const struct settings *settings)
 {
     char digest[65], count[FORMAT_SIZE];
     model_digest(model, digest);
     if (settings->json)
         return cli_print_json_take(options.command,
-                                   json_pack("{s:{s:o, s:s}, s:{s:s, s:s}, s:o}", "model", "file",
+                                   json_pack("{s:{s:o, s:s}, s:{s:s, s:s}, s:o, s:o}", "model", "file",
                                              report_text(file), "sha256", digest, "dataset", "name",
                                              settings->dataset, "sha256", dataset_digest(data), "evaluation",
-                                             report_evaluation_json(evaluation)));
+                                             report_evaluation_json(evaluation), "calibration",
+                                             report_calibration_json(calibration)));
     printf("images    %s\naccuracy  %.2f %%\nloss      %.4f\n\n",
            format_count((double)evaluation->count, count), 100 * evaluation->accuracy, evaluation->loss);
+    printf("confidence is off by %.2f points on average; %.2f before the temperature %.3f\n\n",
+           100 * calibration->ece, 100 * calibration->ece_uncalibrated, calibration->temperature);
     report_confusion_matrix(stdout, evaluation);
     return EXIT_SUCCESS;
 }
@@ -61,6 +65,7 @@ int cmd_evaluate(int argc, char **argv)
     struct dataset *data = NULL;
     struct thread_team *team = NULL;
     struct evaluation evaluation;
+    struct calibration calibration;
     struct error err;
     struct progress progress = progress_begin(stderr, clock_seconds());
     cli_catch_interrupts();
@@ -70,8 +75,8 @@ int cmd_evaluate(int argc, char **argv)
     if (status == OK)
         status = cli_open_dataset(settings.data_dir, settings.dataset, SPLIT_TEST, &data, &err);
     if (status == OK)
-        status = cli_evaluate(model, data, team, &progress, &evaluation, &err);
-    exit_code = status == OK ? print_result(&evaluation, argv[first], model, data, &settings)
+        status = cli_evaluate(model, data, team, &progress, &evaluation, &calibration, &err);
+    exit_code = status == OK ? print_result(&evaluation, &calibration, argv[first], model, data, &settings)
                              : cli_failed_with(options.command, &err);
     dataset_unref(data);
     model_unref(model);

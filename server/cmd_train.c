@@ -65,6 +65,7 @@ struct run {
     struct model *origin; /* of --init-from */
     struct model *model;  /* when trained */
     struct evaluation evaluation;
+    struct calibration calibration;
     struct progress progress;
     struct meter meter;
     json_t *epochs; /* report_epoch_json's, those of this process */
@@ -328,7 +329,8 @@ static int finish(struct run *run)
     char digest[65], duration[FORMAT_SIZE];
     enum status status = trainer_snapshot(run->trainer, &run->model, &err);
     if (status == OK)
-        status = cli_evaluate(run->model, run->test, run->team, &run->progress, &run->evaluation, &err);
+        status = cli_evaluate(run->model, run->test, run->team, &run->progress, &run->evaluation,
+                              &run->calibration, &err);
     if (status == OK) {
         model_digest(run->model, digest);
         status = save(run, digest, &err);

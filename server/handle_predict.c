@@ -91,8 +91,9 @@ static json_t *answer_to_json(const struct call *call, size_t index)
         json_decref(list);
         return NULL;
     }
-    return json_pack("{s:i, s:o, s:o, s:{s:s, s:o}}", "digit", (int)best, "confidence",
-                     number_to_json(probabilities[best]), "probabilities", list, "input", "mode",
+    return json_pack("{s:i, s:o, s:b, s:o, s:{s:s, s:o}}", "digit", (int)best, "confidence",
+                     number_to_json(probabilities[best]), "uncertain",
+                     prediction_is_uncertain(probabilities[best]), "probabilities", list, "input", "mode",
                      drawing_mode_name(call->mode), "png", image_to_json(call->drawings.images[index]));
 }
 

@@ -196,3 +196,17 @@ json_t *report_evaluation_json(const struct evaluation *evaluation)
                      report_number(evaluation->loss), "accuracy", report_number(evaluation->accuracy),
                      "confusion_matrix", matrix);
 }
+
+json_t *report_calibration_json(const struct calibration *calibration)
+{
+    json_t *bins = json_array();
+    for (int i = 0; i < CALIBRATION_BINS; i++) {
+        const struct calibration_bin *bin = &calibration->bins[i];
+        json_array_append_new(bins, json_pack("{s:o, s:o, s:I}", "confidence", report_number(bin->confidence),
+                                              "accuracy", report_number(bin->accuracy), "count",
+                                              (json_int_t)bin->count));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o}", "temperature", report_number(calibration->temperature), "ece",
+                     report_number(calibration->ece), "ece_uncalibrated",
+                     report_number(calibration->ece_uncalibrated), "bins", bins);
+}

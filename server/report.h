@@ -21,6 +21,7 @@ json_t *report_number(double number);
 json_t *report_text(const char *text); /* a file's name may be no UTF-8: such bytes become ? */
 json_t *report_plan_json(const struct model_plan *plan);
 json_t *report_epoch_json(const struct epoch_metrics *metrics);
+json_t *report_calibration_json(const struct calibration *calibration);
 json_t *report_evaluation_json(const struct evaluation *evaluation);
 
 #endif

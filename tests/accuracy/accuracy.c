@@ -6,6 +6,7 @@
  * canvas:       test digits redrawn on 280x280 in 9 sizes, 9 places and several styles
  * photographs:  test digits written with a pen on plain, ruled and squared paper, in uneven light
  * folders:      LABEL_*.png from each folder
+ * unlike:       what is no digit, and how often it is called uncertain; letters are Hershey's, from [FOLDER]
  * The sheet shows pictures that were read wrong, each beside the 28x28 that the network saw. */
 #include <dirent.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "server/png.h"
 #include "tests/accuracy/judge.h"
 #include "tests/accuracy/photograph.h"
+#include "tests/accuracy/unlike.h"
 
 struct settings {
     const char *model, *data_dir, *subject, *sheet;
@@ -251,6 +253,21 @@ static bool read_arguments(int argc, char **argv, struct settings *settings)
     return settings->count > 0 && settings->count <= 10000;
 }
 
+static enum status measure_what_is_no_digit(const struct settings *settings, struct judge *judge,
+                                            const struct dataset *digits, struct error *err)
+{
+    char path[4096];
+    struct dataset *clothes;
+    snprintf(path, sizeof path, "%s/fashion-mnist", settings->data_dir);
+    enum status status = dataset_load(path, SPLIT_TEST, &clothes, err);
+    if (status != OK)
+        return status;
+    const char *fonts = settings->folder_count ? settings->folders[0] : "/usr/share/hershey-fonts";
+    status = measure_unlike(judge, digits, clothes, fonts, err);
+    dataset_unref(clothes);
+    return status;
+}
+
 static enum status measure(const struct settings *settings, struct judge *judge, struct error *err)
 {
     enum status status = OK;
@@ -267,6 +284,8 @@ static enum status measure(const struct settings *settings, struct judge *judge,
         measure_canvas(judge, data, settings->count);
     else if (strcmp(settings->subject, "photographs") == 0)
         measure_photographs(judge, data, settings->count);
+    else if (strcmp(settings->subject, "unlike") == 0)
+        status = measure_what_is_no_digit(settings, judge, data, err);
     else
         status = error_set(err, ERR_ARGUMENT, "nothing is called \"%s\"", settings->subject);
     dataset_unref(data);
@@ -278,8 +297,9 @@ int main(int argc, char **argv)
     struct settings settings;
     struct error err;
     if (!read_arguments(argc, argv, &settings)) {
-        fprintf(stderr, "usage: accuracy MODEL DATASETS canvas|photographs|folders [FOLDER…] [--count N] "
-                        "[--sheet FILE.png]\n");
+        fprintf(stderr,
+                "usage: accuracy MODEL DATASETS canvas|photographs|folders|unlike [FOLDER…] [--count N] "
+                "[--sheet FILE.png]\n");
         return 2;
     }
     struct judge *judge = NULL;

@@ -1,5 +1,6 @@
 #include "tests/accuracy/judge.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,4 +124,13 @@ void judge_picture(struct judge *judge, const uint8_t *rgba, int width, int heig
 double tally_percent(const struct tally *tally)
 {
     return tally->count ? 100.0 * (double)tally->correct / (double)tally->count : 0;
+}
+
+float judge_confidence(struct judge *judge, const uint8_t image[IMAGE_PIXELS])
+{
+    float probabilities[CLASSES], most = 0;
+    judge_image(judge, image, probabilities);
+    for (int i = 0; i < CLASSES; i++)
+        most = fmaxf(most, probabilities[i]);
+    return most;
 }

@@ -25,6 +25,9 @@ void judge_picture(struct judge *judge, const uint8_t *rgba, int width, int heig
 /* Percent of the pictures that were read as what they are. */
 double tally_percent(const struct tally *tally);
 
+/* The probability of the digit that the image is read as. */
+float judge_confidence(struct judge *judge, const uint8_t image[IMAGE_PIXELS]);
+
 /* The probabilities of one image. */
 void judge_image(struct judge *judge, const uint8_t image[IMAGE_PIXELS], float ret_probabilities[CLASSES]);
 
