@@ -65,6 +65,7 @@ $(BUILD)/libserver.a: $(SERVER_OBJECTS)
 
 $(BUILD)/digitd: $(BUILD)/server/main.o $(BUILD)/libserver.a $(BUILD)/libengine.a
 	$(call show,link   ,$@)$(LINK) -o $@ $^ $(SERVER_LIBS) $(ENGINE_LIBS)
+	$(if $(SANITIZE),,@objcopy --only-keep-debug $@ $@.debug && objcopy --strip-debug --add-gnu-debuglink=$@.debug $@)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

@@ -56,6 +56,19 @@ static bool read_json_size(struct request *request, size_t *ret_size)
     return true;
 }
 
+/* The member's object; NULL when it is absent, and with a problem when it is something else. */
+static const json_t *read_object(const json_t *object, const char *pointer, const char *field,
+                                 struct problems *problems)
+{
+    const json_t *value = json_object_get(object, field);
+    char path[64];
+    if (!value || json_is_object(value))
+        return value;
+    snprintf(path, sizeof path, "%s/%s", pointer, field);
+    problems_add(problems, ERR_FORMAT, path, "expected an object");
+    return NULL;
+}
+
 static void read_shape(const json_t *input, struct inference *inference, struct problems *problems)
 {
     const json_t *shape = json_object_get(input, "shape"), *dim;
@@ -98,7 +111,7 @@ static void read_input(const json_t *message, struct inference *inference, struc
         problems_add(problems, ERR_FORMAT, "/inputs", "expected a list of one input, \"" V2_INPUT "\"");
         return;
     }
-    const json_t *parameters = json_object_get(input, "parameters");
+    const json_t *parameters = read_object(input, "/inputs/0", "parameters", problems);
     expect_text(input, "/inputs/0", "name", V2_INPUT, problems);
     expect_text(input, "/inputs/0", "datatype", V2_DATATYPE, problems);
     read_shape(input, inference, problems);
@@ -118,9 +131,9 @@ static void read_output(const json_t *output, size_t index, struct inference *in
                         struct problems *problems)
 {
     char pointer[48];
-    const json_t *parameters = json_object_get(output, "parameters");
     snprintf(pointer, sizeof pointer, "/outputs/%zu", index);
     expect_text(output, pointer, "name", V2_OUTPUT, problems);
+    const json_t *parameters = read_object(output, pointer, "parameters", problems);
     snprintf(pointer, sizeof pointer, "/outputs/%zu/parameters", index);
     input_boolean(parameters, pointer, "binary_data", &inference->binary_output, problems);
     if (json_object_get(parameters, "classification"))
@@ -133,7 +146,7 @@ static void read_outputs(const json_t *message, struct inference *inference, str
 {
     const json_t *outputs = json_object_get(message, "outputs"), *output;
     size_t i;
-    input_boolean(json_object_get(message, "parameters"), "/parameters", "binary_data_output",
+    input_boolean(read_object(message, "", "parameters", problems), "/parameters", "binary_data_output",
                   &inference->binary_output, problems);
     if (outputs && (!json_is_array(outputs) || json_array_size(outputs) > 1))
         problems_add(problems, ERR_FORMAT, "/outputs", "expected a list of one output, \"" V2_OUTPUT "\"");

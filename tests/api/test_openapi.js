@@ -19,6 +19,7 @@ const ABSENT = {
 const service = new Service();
 let spec;
 let schemas;
+let requests; // the same, as they say it: an object may have other fields
 let known; // what the path parameters of examples stand for here
 
 before(async () => {
@@ -27,6 +28,9 @@ before(async () => {
   schemas = new Ajv({ strict: false, allErrors: true });
   addFormats(schemas);
   schemas.addSchema({ $id: 'spec', ...forbidExtraFields(spec) });
+  requests = new Ajv({ strict: false });
+  addFormats(requests);
+  requests.addSchema({ $id: 'requests', ...spec });
   const job = await service.train(QUICK);
   known = {
     id: job.id, model: job.result.model.name, version: job.result.model.version, name: 'mnist', split: 'train', index: 7,
@@ -116,6 +120,68 @@ async function endJob(response, bytes) {
   await service.call('POST', `/api/v1/jobs/${JSON.parse(bytes.toString()).id}/cancel`);
 }
 
+// ---- Values that break a schema ---------------------------------------------------------------------
+
+const OF_OTHER_TYPES = [null, true, -7, 0.5, 'nonsense', [], {}, [[]], { nonsense: 1 }];
+
+/** What breaks the constraints of a schema one at a time, or may; whether it does, Ajv says. */
+function breakers(schema, value) {
+  const broken = [...OF_OTHER_TYPES];
+  if ('minimum' in schema) broken.push(schema.minimum - 1, -1e300);
+  if ('maximum' in schema) broken.push(schema.maximum + 1, 1e300);
+  if ('exclusiveMinimum' in schema) broken.push(schema.exclusiveMinimum);
+  if ('exclusiveMaximum' in schema) broken.push(schema.exclusiveMaximum);
+  if ('minLength' in schema) broken.push('x'.repeat(Math.max(0, schema.minLength - 1)));
+  if ('maxLength' in schema) broken.push('x'.repeat(schema.maxLength + 1));
+  if ('pattern' in schema) broken.push('', 'No Such Thing!', '\u0000', 'ü'.repeat(70));
+  if (Array.isArray(value) && value.length > 0) {
+    if ('minItems' in schema) broken.push(value.slice(0, schema.minItems - 1));
+    if ('maxItems' in schema) broken.push(Array(schema.maxItems + 1).fill(value[0]));
+  }
+  return broken;
+}
+
+/** Every place in an example that a schema says something about, with the schemas that do. */
+function places(schema, value, path = []) {
+  const resolved = resolve(schema);
+  if (!resolved || typeof resolved !== 'object') return [];
+  const found = [{ path, schema: resolved, value }];
+  for (const key of ['oneOf', 'anyOf', 'allOf'])
+    for (const part of resolved[key] ?? []) found.push(...places(part, value, path));
+  if (value && typeof value === 'object' && !Array.isArray(value)) {
+    for (const [key, part] of Object.entries(resolved.properties ?? {}))
+      if (key in value) found.push(...places(part, value[key], [...path, key]));
+      else found.push({ path: [...path, key], schema: resolve(part), value: undefined });
+  }
+  if (Array.isArray(value) && value.length > 0 && resolved.items) found.push(...places(resolved.items, value[0], [...path, 0]));
+  return found;
+}
+
+/** The example with another value at a place; undefined takes it away. */
+function replaced(example, path, value) {
+  if (path.length === 0) return value;
+  const copy = structuredClone(example);
+  const parent = path.slice(0, -1).reduce((node, key) => node?.[key], copy);
+  if (value === undefined) delete parent[path.at(-1)];
+  else parent[path.at(-1)] = value;
+  return copy;
+}
+
+/** Bodies made of an example by breaking it in one place, each once. */
+function brokenBodies(schema, example) {
+  const bodies = new Map();
+  const add = (path, value) => {
+    const body = JSON.stringify(replaced(example, path, value));
+    if (body !== undefined && body.length < 4096 * 4) bodies.set(body, `${pointer(...path.map(String))} = ${JSON.stringify(value)?.slice(0, 60)}`);
+  };
+  for (const place of places(schema, example)) {
+    for (const value of breakers(place.schema, place.value)) add(place.path, value);
+    if (place.value !== undefined && place.path.length > 0) add(place.path, undefined);
+    if (place.value && typeof place.value === 'object' && !Array.isArray(place.value)) add([...place.path, 'nonsense'], 1);
+  }
+  return bodies;
+}
+
 const succeeds = (status) => status >= 200 && status < 300;
 
 // ---- Tests -----------------------------------------------------------------------------------------
@@ -172,6 +238,49 @@ describe('the description', () => {
         const reply = await ask(one, known, fault);
         const status = conforms(one, reply);
         assert.ok(status >= 400 && status < 500, `${reply.what} with ${fault.body}: ${status}`);
+      }
+    }
+  });
+
+  test('each constraint of a body is kept', async () => {
+    const taken = []; // against the description
+    for (const one of operations().filter(({ operation }) => operation.requestBody)) {
+      const media = resolve(one.operation.requestBody).content['application/json'];
+      const place = one.operation.requestBody.$ref?.slice(1) ?? `${one.place}/requestBody`;
+      if (!media?.schema || !media.examples) continue;
+      const validate = requests.compile({ $ref: encodeURI(`requests#${place}${pointer('content', 'application/json', 'schema')}`) });
+      for (const { value } of Object.values(media.examples)) {
+        for (const [body, what] of brokenBodies(media.schema, value)) {
+          const reply = await ask(one, known, { type: 'application/json', body });
+          const status = conforms(one, reply);
+          assert.ok(status < 500, `${reply.what} with ${what}: ${status}`);
+          if (status < 400 && !validate(JSON.parse(body))) taken.push(`${reply.what} takes ${what}`);
+          await endJob(reply.response, reply.bytes);
+        }
+      }
+    }
+    assert.deepEqual(taken, []);
+    assert.equal((await service.call('GET', '/livez')).status, 'alive');
+  });
+
+  test('each constraint of a parameter is kept', async () => {
+    for (const one of operations()) {
+      const body = exampleBodies(one)[0];
+      for (const parameter of one.parameters) {
+        const schema = resolve(parameter.schema);
+        const validate = requests.compile(schema.$ref ? schema : { ...parameter.schema, ...(parameter.schema.$ref ? { $ref: `requests${parameter.schema.$ref}` } : {}) });
+        for (const broken of breakers(schema).filter((value) => value !== null && typeof value !== 'object')) {
+          const text = String(broken);
+          const typed = ['integer', 'number', 'boolean'].includes(schema.type) && text !== 'nonsense' ? JSON.parse(text) : text;
+          if (text === '' || text === '\u0000' || validate(typed) || validate(text)) continue;
+          const encoded = encodeURIComponent(text);
+          const reply = parameter.in === 'path'
+            ? await ask(one, { ...known, [parameter.name]: encoded }, body)
+            : parameter.in === 'query' ? await ask(one, known, { ...body, query: `?${parameter.name}=${encoded}` }) : null;
+          if (!reply) continue;
+          const status = conforms(one, reply);
+          assert.ok(status >= 400 && status < 500, `${reply.what}: ${status}`);
+        }
       }
     }
   });
