@@ -197,15 +197,18 @@ static void predict(struct app *app, struct tensor_call *call)
     struct error err;
     size_t size, count;
     const uint8_t *body = request_body(request, &size);
-    if (input_json_parse_upto(body, size, VALUES_MAX, &call->message, &err) != OK)
-        reply_error(request, &err);
-    else if (!json_is_object(call->message))
+    enum status status = input_json_parse_upto(body, size, VALUES_MAX, &call->message, &err);
+    if (status == OK && !json_is_object(call->message)) {
         reply_problem(request, PROBLEM_MALFORMED, "The body is JSON, but not an object.");
-    else if (read_images(call, &count, &err) != OK)
-        reply_error(request, &err);
-    else
+        return;
+    }
+    if (status == OK)
+        status = read_images(call, &count, &err);
+    if (status == OK)
         tensor_call_predict(app, call, call->pixels, count,
                             count > QUICK_ROWS ? reply_rows : reply_predictions);
+    else
+        reply_error(request, &err);
 }
 
 static void predict_when_found(struct app *app, struct request *request, bool may_block)

@@ -63,16 +63,15 @@ static json_t *line_begin(enum log_level level)
     return json_pack("{s:s, s:s}", "time", when, "level", log_level_names[level]);
 }
 
-static void write_json_take(json_t *line)
+static bool write_json_take(json_t *line)
 {
     char text[WRITE_MAX];
     size_t length = json_dumpb(line, text, sizeof text - 1, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(line);
     if (length >= sizeof text || length == 0)
-        return;
+        return true;
     text[length++] = '\n';
-    if (!write_line(text, length))
-        atomic_fetch_add(&dropped, 1);
+    return write_line(text, length);
 }
 
 /* Text from clients may end up in a message: no control character may forge a line or colour a terminal. */
@@ -91,12 +90,13 @@ static json_t *text_to_json(const char *text)
         return json;
     char ascii[LINE_SIZE];
     size_t length = 0;
-    for (; text[length] && length < sizeof ascii; length++)
+    for (; length < sizeof ascii && text[length]; length++)
         ascii[length] = (unsigned char)text[length] < 0x80 ? text[length] : '?';
     return json_stringn(ascii, length);
 }
 
-static void write_message(enum log_level level, char *message)
+/* False when the line was not taken. */
+static bool write_message(enum log_level level, char *message)
 {
     replace_controls(message);
     if (form == LOG_JSON) {
@@ -104,15 +104,13 @@ static void write_message(enum log_level level, char *message)
         json_object_set_new(line, "message", text_to_json(message));
         if (request_id)
             json_object_set_new(line, "request_id", json_string(request_id));
-        write_json_take(line);
-        return;
+        return write_json_take(line);
     }
     char line[CLOCK_TEXT_SIZE + LINE_SIZE + 160], when[CLOCK_TEXT_SIZE];
     clock_format(clock_wall_ms(), when);
     int length = snprintf(line, sizeof line, "%s %-7s %s%s%s\n", when, log_level_names[level], message,
                           request_id ? " id=" : "", request_id ? request_id : "");
-    if (!write_line(line, (size_t)length))
-        atomic_fetch_add(&dropped, 1);
+    return write_line(line, (size_t)length);
 }
 
 /* Says what could not be said before. */
@@ -123,7 +121,8 @@ static void tell_dropped(void)
     if (count == 0)
         return;
     snprintf(message, sizeof message, "%u lines of the log were dropped: nobody read them", count);
-    write_message(LOG_WARNING, message);
+    if (!write_message(LOG_WARNING, message))
+        atomic_fetch_add(&dropped, count);
 }
 
 static void log_line(enum log_level level, const char *format, va_list arguments)
@@ -133,7 +132,8 @@ static void log_line(enum log_level level, const char *format, va_list arguments
     char message[LINE_SIZE];
     vsnprintf(message, sizeof message, format, arguments);
     tell_dropped();
-    write_message(level, message);
+    if (!write_message(level, message))
+        atomic_fetch_add(&dropped, 1);
 }
 
 #define DEFINE_LOG(name, level)                                                                              \
@@ -158,7 +158,7 @@ static void set_unless_empty(json_t *line, const char *name, const char *text)
         json_object_set_new(line, name, text_to_json(text));
 }
 
-static void write_request_json(enum log_level level, const struct log_request *request, const char *path)
+static bool write_request_json(enum log_level level, const struct log_request *request, const char *path)
 {
     json_t *line = line_begin(level);
     json_object_set_new(line, "message", json_string("request"));
@@ -171,7 +171,7 @@ static void write_request_json(enum log_level level, const struct log_request *r
     set_unless_empty(line, "request_id", request->id);
     set_unless_empty(line, "trace_id", request->trace);
     set_unless_empty(line, "span_id", request->span);
-    write_json_take(line);
+    return write_json_take(line);
 }
 
 void log_request(enum log_level level, const struct log_request *request)
@@ -183,7 +183,8 @@ void log_request(enum log_level level, const struct log_request *request)
     snprintf(path, sizeof path, "%s", request->path);
     if (form == LOG_JSON) {
         replace_controls(path);
-        write_request_json(level, request, path);
+        if (!write_request_json(level, request, path))
+            atomic_fetch_add(&dropped, 1);
         return;
     }
     snprintf(message, sizeof message, "%.16s %s: %u after %.1f ms, %s%s%s%s%s", request->method, path,
@@ -191,6 +192,7 @@ void log_request(enum log_level level, const struct log_request *request)
              request->key, *request->trace ? ", trace " : "", request->trace);
     const char *before = request_id;
     request_id = request->id;
-    write_message(level, message);
+    if (!write_message(level, message))
+        atomic_fetch_add(&dropped, 1);
     request_id = before;
 }

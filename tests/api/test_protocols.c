@@ -524,6 +524,41 @@ static void full_queue_is_429_with_retry_after(void **state)
     assert_true(answered >= 4 && refused > 0);
 }
 
+static double metric(const char *name)
+{
+    char line[80];
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *found = strstr(get(server, "/metrics")->body, line);
+    assert_non_null(found);
+    return strtod(found + strlen(line), NULL);
+}
+
+/* Three batches keep the worker busy; those who come after them do not stay. */
+static void client_that_left_costs_no_pass(void **state)
+{
+    (void)state;
+    enum { STAYING = 3, LEAVING = 30 };
+    int fds[STAYING];
+    double images_before = metric("digitd_predict_images_total"),
+           abandoned_before = metric("digitd_predict_abandoned_total");
+    for (size_t i = 0; i < STAYING; i++)
+        fds[i] = send_inference("/v2/models/digits/infer", binary_json(BATCH_MAX, ALL_BINARY), BATCH_MAX);
+    for (size_t i = 0; i < LEAVING; i++)
+        close(send_inference("/v2/models/digits/infer", binary_json(1, ALL_BINARY), 1));
+    for (size_t i = 0; i < STAYING; i++) {
+        struct exchange exchange = read_exchange(fds[i]);
+        assert_status(&exchange, 200);
+        release(&exchange);
+    }
+    struct exchange last = infer("/v2/models/digits/infer", binary_json(1, ALL_BINARY), 1);
+    assert_status(&last, 200);
+    release(&last);
+    double abandoned = metric("digitd_predict_abandoned_total") - abandoned_before,
+           predicted = metric("digitd_predict_images_total") - images_before;
+    assert_true(abandoned > 0);
+    assert_true(predicted <= STAYING * BATCH_MAX + 1 + LEAVING - abandoned);
+}
+
 static int load_digits(void)
 {
     char folder[512];
@@ -557,6 +592,7 @@ int main(void)
         cmocka_unit_test(tensorflow_takes_the_whole_batch_in_order),
         cmocka_unit_test(tensorflow_faults_are_400_with_error),
         cmocka_unit_test(full_queue_is_429_with_retry_after),
+        cmocka_unit_test(client_that_left_costs_no_pass),
     };
     static const char *const arguments[] = {
         "--predict-workers", "1", "--predict-batch", "16", "--predict-queue", "1024", NULL};

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 #include <unistd.h>
 
 /* What `act` writes to stderr; valid until the next call. */
@@ -65,11 +66,77 @@ static void message_is_one_line_without_control_characters(void **state)
     assert_int_equal(strlen(captured(log_at_length)), 24 + 1 + 7 + 1 + 1023 + 1);
 }
 
+static void log_a_request(void)
+{
+    log_request(LOG_INFO, &(struct log_request){.method = "GET",
+                                                .path = "/a\"b\n\xe9",
+                                                .status = 404,
+                                                .seconds = 0.0015,
+                                                .id = "id-1",
+                                                .trace = "",
+                                                .span = "",
+                                                .client = "127.0.0.1",
+                                                .key = "shop"});
+}
+
+static void json_lines_hold_what_was_said(void **state)
+{
+    (void)state;
+    log_set_format(LOG_JSON);
+    json_t *line = json_loads(captured(log_a_request), JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(line);
+    assert_string_equal(json_string_value(json_object_get(line, "path")), "/a\"b??");
+    assert_int_equal(json_integer_value(json_object_get(line, "status")), 404);
+    assert_true(json_number_value(json_object_get(line, "duration_ms")) == 1.5);
+    assert_string_equal(json_string_value(json_object_get(line, "key")), "shop");
+    assert_string_equal(json_string_value(json_object_get(line, "request_id")), "id-1");
+    assert_null(json_object_get(line, "trace_id"));
+    json_decref(line);
+    log_set_request("id-2");
+    line = json_loads(captured(log_control_characters), JSON_REJECT_DUPLICATES, NULL);
+    log_set_request(NULL);
+    assert_string_equal(json_string_value(json_object_get(line, "request_id")), "id-2");
+    json_decref(line);
+    log_set_format(LOG_TEXT);
+}
+
+/* A pipe that nobody reads takes some lines; those after them are dropped, and counted once there is a reader. */
+static void lines_that_nobody_reads_hold_nobody_up(void **state)
+{
+    (void)state;
+    enum { LINES = 5000 };
+    int ends[2], saved = dup(STDERR_FILENO);
+    static char text[1 << 20];
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    for (int i = 0; i < LINES; i++)
+        log_info("line %d", i);
+    size_t taken = (size_t)read(ends[0], text, sizeof text - 1);
+    log_info("the last");
+    size_t after = (size_t)read(ends[0], text + taken, sizeof text - 1 - taken);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(ends[0]);
+    close(ends[1]);
+    text[taken + after] = '\0';
+    unsigned lines = 0, dropped = 0;
+    for (const char *at = text; (at = strstr(at, "line ")); at++)
+        lines++;
+    const char *told = strstr(text + taken, "warning ");
+    assert_non_null(told);
+    assert_int_equal(sscanf(told, "warning %u lines", &dropped), 1);
+    assert_true(dropped > 0 && lines > 0);
+    assert_int_equal(lines + dropped, LINES);
+    assert_non_null(strstr(told, "the last\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_above_the_limit_are_dropped),
         cmocka_unit_test(message_is_one_line_without_control_characters),
+        cmocka_unit_test(json_lines_hold_what_was_said),
+        cmocka_unit_test(lines_that_nobody_reads_hold_nobody_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
