@@ -426,9 +426,32 @@ void predictor_free(struct predictor *predictor);
 /* images [count][28][28] -> probabilities [count][10], at the model's temperature; 1 <= count <= max_batch. */
 void predictor_run(struct predictor *predictor, const float *images, size_t count, float *probabilities);
 
+/* What a layer made of one image. Flatten and dropout are left out; of the last layer it is the logits. */
+struct feature_maps {
+    size_t layer; /* in the plan */
+    struct shape shape;
+    float *values; /* [channels][height][width] */
+};
+
+/* Why a model answers as it does. */
+struct explanation {
+    int digit;
+    float logits[CLASSES], probabilities[CLASSES];
+    float gradient[IMAGE_PIXELS]; /* of the digit's logit with respect to the image */
+    float saliency
+        [IMAGE_PIXELS]; /* by integrated gradients: their sum is the logit less that of a black image */
+    size_t count;
+    struct feature_maps layers[MODEL_MAX_LAYERS];
+};
+
+/* Takes 33 forward and backward passes. image [28][28], 0..1. ERR_MEMORY. Any thread. */
+MUST_CHECK enum status explanation_create(const struct model *model, const float image[IMAGE_PIXELS],
+                                          struct explanation **ret_explanation, struct error *err);
+void explanation_free(struct explanation *explanation);
+
 /* Whether the confidence is so low that what was drawn may be no digit: most digits are above, scribbles and letters often
  * are not. NaN is uncertain. */
-#define CONFIDENCE_CERTAIN 0.95
+#define CONFIDENCE_CERTAIN 0.9
 static inline bool prediction_is_uncertain(float confidence)
 {
     return !((double)confidence >= CONFIDENCE_CERTAIN);

@@ -7,6 +7,7 @@
 #include "server/app.h"
 #include "server/base64.h"
 #include "server/drawings.h"
+#include "server/handle_predict.h"
 #include "server/handlers.h"
 #include "server/input.h"
 #include "server/model_choice.h"
@@ -49,19 +50,18 @@ static void call_free(void *context)
 
 /* ---- Reply -------------------------------------------------------------------------------------------------- */
 
-static json_t *model_to_json(const struct served_model *served)
+json_t *predict_model_to_json(const struct served_model *served)
 {
     if (served->version)
         return json_pack("{s:s, s:i}", "name", served->name, "version", served->version);
     return json_pack("{s:s, s:s, s:i}", "name", served->name, "job", served->job, "epoch", served->epoch);
 }
 
-/* The 28x28 that the network saw, as PNG in base64; NULL without memory. */
-static json_t *image_to_json(const uint8_t image[IMAGE_PIXELS])
+json_t *predict_levels_to_json(const uint8_t *levels, int width, int height)
 {
     uint8_t *png;
     size_t size;
-    if (png_encode_grey(image, IMAGE_SIDE, IMAGE_SIDE, &png, &size, NULL) != OK)
+    if (png_encode_grey(levels, width, height, &png, &size, NULL) != OK)
         return NULL;
     char *text = base64_encode(png, size);
     json_t *json = text ? json_string_nocheck(text) : NULL;
@@ -71,19 +71,18 @@ static json_t *image_to_json(const uint8_t image[IMAGE_PIXELS])
 }
 
 /* JSON has no NaN: a model that diverged answers null. */
-static json_t *number_to_json(float number)
+json_t *predict_number_to_json(float number)
 {
     return isfinite(number) ? json_real((double)number) : json_null();
 }
 
-/* NULL without memory. */
-static json_t *answer_to_json(const struct call *call, size_t index)
+json_t *predict_answer_to_json(const float probabilities[CLASSES], enum drawing_mode mode,
+                               const uint8_t image[IMAGE_PIXELS])
 {
-    const float *probabilities = call->probabilities + index * CLASSES;
     json_t *list = json_array();
     size_t best = 0;
     for (size_t i = 0; i < CLASSES; i++) {
-        json_array_append_new(list, number_to_json(probabilities[i]));
+        json_array_append_new(list, predict_number_to_json(probabilities[i]));
         if (probabilities[i] > probabilities[best])
             best = i;
     }
@@ -92,9 +91,15 @@ static json_t *answer_to_json(const struct call *call, size_t index)
         return NULL;
     }
     return json_pack("{s:i, s:o, s:b, s:o, s:{s:s, s:o}}", "digit", (int)best, "confidence",
-                     number_to_json(probabilities[best]), "uncertain",
+                     predict_number_to_json(probabilities[best]), "uncertain",
                      prediction_is_uncertain(probabilities[best]), "probabilities", list, "input", "mode",
-                     drawing_mode_name(call->mode), "png", image_to_json(call->drawings.images[index]));
+                     drawing_mode_name(mode), "png", predict_levels_to_json(image, IMAGE_SIDE, IMAGE_SIDE));
+}
+
+static json_t *answer_to_json(const struct call *call, size_t index)
+{
+    return predict_answer_to_json(call->probabilities + index * CLASSES, call->mode,
+                                  call->drawings.images[index]);
 }
 
 static json_t *list_to_json(const struct call *call)
@@ -123,7 +128,7 @@ static void reply_answer(struct app *app, struct request *request)
     if (reply_prediction_failed(request, done, call->refused))
         return;
     json_t *body = call->drawings.is_list ? list_to_json(call) : answer_to_json(call, 0);
-    if (json_object_set_new(body, "model", model_to_json(call->served)) != 0 ||
+    if (json_object_set_new(body, "model", predict_model_to_json(call->served)) != 0 ||
         json_object_set_new(body, "timing", timing_to_json(done)) != 0) {
         json_decref(body);
         body = NULL;
@@ -150,7 +155,7 @@ static bool client_left(const struct prediction *prediction)
 
 /* ---- Request ------------------------------------------------------------------------------------------------ */
 
-static bool read_query(struct request *request, struct model_choice *ret_choice, enum drawing_mode *ret_mode)
+bool predict_read_query(struct request *request, struct model_choice *ret_choice, enum drawing_mode *ret_mode)
 {
     static const char *const modes[] = {"auto", "raw", "drawing", NULL};
     static const char *const aliases[] = {"production", NULL};
@@ -212,7 +217,7 @@ static void predict(struct app *app, struct request *request, bool may_block)
 {
     struct model_choice choice;
     enum drawing_mode mode;
-    if (!read_query(request, &choice, &mode))
+    if (!predict_read_query(request, &choice, &mode))
         return;
     struct served_model *served = model_choice_find(app, &choice);
     if (!served && model_choice_may_be_stored(&choice) && !may_block) {

@@ -40,6 +40,9 @@ handler handle_asset;
 /* handle_predict.c */
 handler handle_predict;
 
+/* handle_explain.c */
+handler handle_explain;
+
 /* handle_v2.c */
 handler handle_v2;
 handler handle_v2_live;

@@ -437,6 +437,37 @@ static void answer_shows_what_the_network_saw(void **state)
     png_free(&png);
 }
 
+static void an_answer_is_explained(void **state)
+{
+    (void)state;
+    struct png png = encode_digit(3), two[2] = {encode_digit(1), encode_digit(2)};
+    double confidence = json_number_value(json_at(post_png("/api/v1/predict", &png), "/confidence"));
+    const struct response *response = post_png("/api/v1/predict/explain", &png);
+    assert_true(fabs(json_number_value(json_at(response, "/confidence")) - confidence) < 1e-4);
+    assert_int_equal(json_array_size(json_at(response, "/saliency/values")), IMAGE_SIDE);
+    assert_int_equal(json_array_size(json_at(response, "/saliency/values/27")), IMAGE_SIDE);
+    assert_true(json_number_value(json_at(response, "/saliency/values/0/0")) == 0); /* no ink, no say */
+    assert_string_equal(text_at(response, "/layers/0/name"), "conv2d");
+    assert_string_equal(text_at(response, "/layers/0/kind"), "conv2d");
+    uint8_t *bytes;
+    size_t size;
+    struct pixels pixels;
+    const char *text = text_at(response, "/layers/0/png");
+    assert_int_equal(base64_decode(text, strlen(text), &bytes, &size, NULL), OK);
+    assert_int_equal(png_decode(bytes, size, &pixels, NULL), OK);
+    assert_int_equal(pixels.width, json_integer_value(json_at(response, "/layers/0/columns")) *
+                                       json_integer_value(json_at(response, "/layers/0/shape/1")));
+    free(pixels.rgba);
+    free(bytes);
+    assert_problem(post_images("/api/v1/models/digits/predict/explain", two, 2), 422, "invalid", "/images");
+    assert_problem(
+        post_json(server, "/api/v1/models/nobody/predict/explain", "{\"strokes\":[[[1,1],[2,2]]]}"), 404,
+        "not-found", NULL);
+    png_free(&png);
+    png_free(&two[0]);
+    png_free(&two[1]);
+}
+
 static void list_is_answered_in_order(void **state)
 {
     (void)state;
@@ -561,6 +592,7 @@ int main(void)
         cmocka_unit_test(version_out_of_production_is_read_from_its_file),
         cmocka_unit_test(every_way_to_send_a_picture_gives_the_same_answer),
         cmocka_unit_test(answer_shows_what_the_network_saw),
+        cmocka_unit_test(an_answer_is_explained),
         cmocka_unit_test(list_is_answered_in_order),
         cmocka_unit_test(list_of_more_than_256_is_refused),
         cmocka_unit_test(strokes_are_answered),
