@@ -102,6 +102,8 @@ $(BUILD)/tests/%.so: tests/%.c
 	@mkdir -p $(@D)
 	$(call show,link   ,$@)$(COMPILE) -fPIC -shared -o $@ $<
 
+$(BUILD)/tests/bench/bench_serve: ENGINE_LIBS += -lpng
+
 $(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BUILD)/tests/bench/bench.o $(BUILD)/libengine.a
 	$(call show,link   ,$@)$(LINK) -o $@ $^ $(ENGINE_LIBS)
 

@@ -206,6 +206,10 @@ static void submit(struct app *app, struct request *request, struct call *call)
         reply_problem(request, PROBLEM_OVERLOADED, "No memory for this prediction at the moment.");
         return;
     }
+    if (predict_now(app->predictions, &call->prediction)) {
+        reply_answer(app, request);
+        return;
+    }
     request_suspend(request, call->drawings.count > QUICK_ANSWERS ? reply_list : reply_answer);
     if (!predict_submit(app->predictions, &call->prediction)) {
         call->refused = true;

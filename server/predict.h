@@ -102,6 +102,11 @@ struct prediction {
  * stops: then `done` is not called. */
 MUST_CHECK bool predict_submit(struct predict_service *service, struct prediction *prediction);
 
+/* Predicts on the calling thread, when that holds it up for no longer than a moment: nothing waits, no more threads predict
+ * than there are workers, and the model is ready and was quick the last time. Afterwards the answer is there; `done` is
+ * not called. False, and nothing done, otherwise: submit it. */
+MUST_CHECK bool predict_now(struct predict_service *service, struct prediction *prediction);
+
 /* Images that wait. */
 size_t predict_queue_length(struct predict_service *service);
 

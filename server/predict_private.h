@@ -10,19 +10,22 @@
 #define LIVE_MAX   8 /* models in training that are offered, newest first */
 #define RECENT_MAX 8 /* versions outside production that were asked for, latest first */
 
-/* Predictors that a worker keeps: for the model in production and one more. */
+/* Predictors that a workspace keeps: for the model in production and one more. */
 #define READY_MAX 2
 
 struct ready_model {
     struct served_model *served; /* a reference; NULL: free */
     struct predictor *predictor;
     uint64_t last_batch; /* number of the batch that used it last */
+    uint64_t image_ns;   /* what its last pass took for an image; 0: it had none */
 };
 
-struct worker {
+/* What a forward pass needs. There is one a worker; the thread that took it, a worker or a caller of predict_now, has it
+ * for itself until it gives it back. */
+struct workspace {
     struct predict_service *service;
-    pthread_t thread;
-    struct ready_model ready[READY_MAX]; /* the worker's own */
+    struct workspace *next_free;
+    struct ready_model ready[READY_MAX];
     uint64_t batches;
     float *images;        /* [batch_max][28][28] */
     float *probabilities; /* [batch_max][10] */
@@ -31,8 +34,8 @@ struct worker {
 struct predict_service {
     struct predict_config config;
     struct predict_stats *stats;
-    pthread_mutex_t mutex;  /* guards all below but the workers, and served_model's counters */
-    pthread_cond_t waiting; /* a prediction was queued, or `stop` became true */
+    pthread_mutex_t mutex;  /* guards all below but threads and workspaces, and served_model's counters */
+    pthread_cond_t waiting; /* a prediction was queued, a workspace came back, or `stop` became true */
     struct prediction *first, **last;
     size_t queued; /* images that wait */
     bool stop;
@@ -40,8 +43,11 @@ struct predict_service {
     size_t production_count;
     struct served_model *live[LIVE_MAX];
     struct served_model *recent[RECENT_MAX];
+    struct workspace
+        *free; /* a stack: what was used last is warm, and what is not needed makes no model ready */
     int worker_count;
-    struct worker workers[];
+    pthread_t *workers;           /* [config.workers] */
+    struct workspace *workspaces; /* [config.workers] */
 };
 
 /* Takes another reference; NULL passes. With the service's mutex held. */

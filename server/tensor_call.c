@@ -56,6 +56,10 @@ void tensor_call_predict(struct app *app, struct tensor_call *call, const float 
                                            .probabilities = call->probabilities,
                                            .done = prediction_done,
                                            .is_abandoned = client_left};
+    if (predict_now(app->predictions, &call->prediction)) {
+        reply(app, request);
+        return;
+    }
     request_suspend(request, reply);
     if (!predict_submit(app->predictions, &call->prediction)) {
         call->refused = true;
