@@ -11,6 +11,9 @@
 /* Grey levels of 28x28 compress in microseconds at level 1; more effort saves few bytes. */
 #define COMPRESSION_LEVEL 1
 
+/* For images as small as these; zlib would clear a table of 64 KB for each. */
+#define COMPRESSION_MEMORY 1
+
 struct source {
     const uint8_t *data;
     size_t size, used;
@@ -149,6 +152,7 @@ static enum status write_rows(png_structp png, png_infop info, const uint8_t *le
     if (setjmp(png_jmpbuf(png)))
         return ERR_MEMORY;
     png_set_compression_level(png, COMPRESSION_LEVEL);
+    png_set_compression_mem_level(png, COMPRESSION_MEMORY);
     png_set_filter(png, 0, PNG_FILTER_NONE);
     png_set_IHDR(png, info, width, height, 8, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);

@@ -103,6 +103,7 @@ static struct workspace *take_workspace_locked(struct predict_service *service)
 {
     struct workspace *space = service->free;
     service->free = space->next_free;
+    service->in_use++;
     return space;
 }
 
@@ -110,6 +111,7 @@ static void give_back_locked(struct predict_service *service, struct workspace *
 {
     space->next_free = service->free;
     service->free = space;
+    service->in_use--;
 }
 
 /* Waits for something to do, and for a workspace to do it in; NULL when the service stops and nothing waits. */
@@ -348,7 +350,7 @@ static bool is_quick(const struct workspace *space, const struct prediction *pre
 bool predict_now(struct predict_service *service, struct prediction *prediction)
 {
     pthread_mutex_lock(&service->mutex);
-    struct workspace *space = service->first ? NULL : service->free;
+    struct workspace *space = service->first || service->in_use ? NULL : service->free;
     bool quick = space && prediction->count <= service->config.batch_max && is_quick(space, prediction);
     if (quick)
         take_workspace_locked(service);
@@ -384,6 +386,7 @@ static bool worker_start(struct predict_service *service)
     bool started = space->images && space->probabilities &&
                    pthread_create(&service->workers[service->worker_count], NULL, worker_main, service) == 0;
     if (started) {
+        service->in_use++; /* given back at once */
         give_back_locked(service, space);
         service->worker_count++;
     }

@@ -1,11 +1,12 @@
 /* The prediction service: a bounded queue, workers that run batches, and the models being served.
  *
  * A worker takes everything that waits for one model, up to a maximum, and never waits for more. A prediction of more
- * images than that is shared out among the workers. One whose client has left is dropped before any work is done. The
+ * images than that is shared out among the workers, and a lone small one may run where it is asked for. One whose client has left is dropped before any work is done. The
  * model of a request is fixed when it is queued, so a swap never mixes two models in one answer. Models are held by
  * reference: a swap is one pointer under a mutex, and the old model goes when its last request is done.
  *
- * Threads: every function may be called from any thread and holds a mutex for a few instructions. */
+ * Threads: every function may be called from any thread and holds a mutex for a few instructions; predict_now takes up
+ * to a millisecond. */
 #ifndef DIGITD_PREDICT_H
 #define DIGITD_PREDICT_H
 
@@ -102,9 +103,10 @@ struct prediction {
  * stops: then `done` is not called. */
 MUST_CHECK bool predict_submit(struct predict_service *service, struct prediction *prediction);
 
-/* Predicts on the calling thread, when that holds it up for no longer than a moment: nothing waits, no more threads predict
- * than there are workers, and the model is ready and was quick the last time. Afterwards the answer is there; `done` is
- * not called. False, and nothing done, otherwise: submit it. */
+/* Predicts on the calling thread when that spares a lone request the way to a worker and back, and holds the thread up
+ * for a moment only: nothing waits or is in work (what comes together is cheaper together), and the model is ready and
+ * was quick the last time. Afterwards the answer is there; `done` is not called. False, and nothing done, otherwise:
+ * submit it. */
 MUST_CHECK bool predict_now(struct predict_service *service, struct prediction *prediction);
 
 /* Images that wait. */

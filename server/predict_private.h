@@ -44,7 +44,8 @@ struct predict_service {
     struct served_model *live[LIVE_MAX];
     struct served_model *recent[RECENT_MAX];
     struct workspace
-        *free; /* a stack: what was used last is warm, and what is not needed makes no model ready */
+        *free;     /* a stack: the warmest is on top, and what is never needed makes no model ready */
+    size_t in_use; /* workspaces that were taken */
     int worker_count;
     pthread_t *workers;           /* [config.workers] */
     struct workspace *workspaces; /* [config.workers] */

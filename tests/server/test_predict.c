@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 
 #define JOB_A "job_000000000000000a"
 #define JOB_B "job_000000000000000b"
@@ -318,6 +319,34 @@ static void open_gate(struct blocker *blocker)
     pthread_mutex_unlock(&blocker->mutex);
 }
 
+static void lone_prediction_runs_where_it_is_asked_for(void **state)
+{
+    (void)state;
+    start_service(1, 8, 1024);
+    publish("digits", 1, 0);
+    struct served_model *served = predict_model_default(service, "digits");
+    struct blocker blocker;
+    struct job job;
+    float expected[3][CLASSES];
+    fill_images();
+    predict_alone(0, 3, expected);
+    prepare(&job, served, 3);
+    assert_false(predict_now(service, &job.prediction)); /* no workspace has the model ready */
+    block_worker(&blocker, served);
+    assert_false(predict_now(service, &job.prediction)); /* something is in work */
+    open_gate(&blocker);
+    wait_for(&gate, 1);
+    while (!predict_now(service, &job.prediction))
+        sched_yield(); /* the worker is about to give its workspace back */
+    assert_int_equal(job.prediction.status, OK);
+    assert_int_equal(job.prediction.batch_size, 3);
+    assert_true(close_to(job.probabilities[0], expected[0], (size_t)3 * CLASSES));
+    assert_int_equal(gate.done, 0);
+    prepare(&job, served, 9); /* more than a batch is shared out */
+    assert_false(predict_now(service, &job.prediction));
+    served_model_unref(served);
+}
+
 static void all_that_wait_for_a_model_go_into_one_batch(void **state)
 {
     (void)state;
@@ -590,6 +619,7 @@ int main(void)
         TEST(versions_lately_used_are_kept),
         TEST(version_in_production_needs_no_file),
         TEST(answers_are_those_of_the_model),
+        TEST(lone_prediction_runs_where_it_is_asked_for),
         TEST(all_that_wait_for_a_model_go_into_one_batch),
         TEST(full_queue_refuses_at_once),
         TEST(what_is_queued_is_answered_before_the_end),
