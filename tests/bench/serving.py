@@ -155,10 +155,12 @@ class Serving:
         return (after["step"] - before["step"]) / seconds
 
     def beside_training(self):
-        load = self.load(f"{PACED_RATE} a second", self.digitd.port, 16, PACED_RATE)
         job_id = self.digitd.train({"epochs": 1000})
         while (self.digitd.job(job_id)["progress"] or {"step": 0})["step"] < 20:
             time.sleep(0.1)
+        # Only now: a connection that sends nothing for the deadline is closed.
+        load = self.load(f"{PACED_RATE} a second", self.digitd.port, 16, PACED_RATE)
+        load.measure()
         alone, loaded = [], []
         for _ in range(self.bench.options.rounds):
             alone.append(self.training_speed(job_id, lambda: time.sleep(self.bench.options.seconds)))
