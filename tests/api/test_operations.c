@@ -178,6 +178,7 @@ static void metrics_are_well_formed(void **state)
     (void)state;
     char *text = strdup(metrics()), *rest = text, name[128] = "", type[32] = "";
     double before = 0;
+    assert_non_null(text);
     assert_int_equal(text[strlen(text) - 1], '\n');
     for (char *line; (line = strsep(&rest, "\n")) && *line;) {
         if (strncmp(line, "# HELP ", 7) == 0) {
