@@ -2,6 +2,7 @@
 
 #include "server/datasets.h"
 #include "server/log.h"
+#include "server/metrics.h"
 #include "server/registry.h"
 #include "tests/server/scratch.h"
 #include "tests/server/tiny_dataset.h"
@@ -33,7 +34,7 @@ void start_services(size_t queue_limit)
     const struct predict_config predict_config = {.workers = 1, .batch_max = 8, .queue_max = 8};
     const struct jobs_config jobs_config = {.queue_limit = queue_limit, .limits = {.threads = 2}};
     struct error err;
-    if (store_open(scratch_path("store"), &app.store, &err) ||
+    if (metrics_create(&app.metrics, &err) || store_open(scratch_path("store"), &app.store, &err) ||
         datasets_create(scratch_path("data"), &app.datasets, &err) ||
         registry_create(app.store, &app.registry, &err) ||
         predict_service_create(&predict_config, &app.predictions, &err) ||
@@ -64,6 +65,7 @@ void stop_services(void)
     registry_free(app.registry);
     datasets_free(app.datasets);
     store_free(app.store);
+    metrics_free(app.metrics);
     app = (struct app){0};
 }
 
