@@ -179,7 +179,7 @@ static void backward(struct pass *pass, int digit, float ret_gradient[IMAGE_PIXE
     const struct network *network = &pass->network;
     struct stage_context context = context_of(pass);
     float logit[16] = {0}, *dy = logit;
-    logit[digit] = 1;
+    dy[digit] = 1;
     for (size_t i = network->count; i-- > 0;) {
         const struct stage *stage = &network->stages[i];
         float *dx = pass->slopes[i];

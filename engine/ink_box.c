@@ -97,9 +97,11 @@ static void interpolate(const struct levels *ink, const struct ink_box *box, con
     for (int y = 0; y < fit->side; y++)
         for (int x = 0; x < fit->side; x++) {
             float sum = 0;
-            for (int i = 0; i < FINE * FINE; i++)
-                sum += between(ink, box, (x + (i % FINE + 0.5) / FINE - fit->left) / fit->scale_x,
-                               (y + (i / FINE + 0.5) / FINE - fit->top) / fit->scale_y);
+            for (int i = 0; i < FINE * FINE; i++) {
+                int column = i % FINE, row = i / FINE;
+                sum += between(ink, box, (x + (column + 0.5) / FINE - fit->left) / fit->scale_x,
+                               (y + (row + 0.5) / FINE - fit->top) / fit->scale_y);
+            }
             ret_cells[y * fit->side + x] = 255 * powf(sum / (FINE * FINE * 255), SHARPEN);
         }
 }

@@ -265,18 +265,18 @@ static bool find_ink(struct sheet *sheet)
     return true;
 }
 
-/* The digit's ink, dark to 0 and strong to 255; what is not the digit's is 0. */
-static enum status draw_ink(const struct sheet *sheet, struct levels *ret_ink, struct error *err)
+/* The digit's ink, 1 where it is weak and 255 where it is strong, in the place of the levels; what is not the digit's is
+ * 0. */
+static struct levels draw_ink(struct sheet *sheet)
 {
-    uint8_t *levels = calloc(sheet_pixels(sheet), 1);
-    if (!levels)
-        return error_set(err, ERR_MEMORY, "no memory for the ink of a photograph");
+    struct levels ink = {sheet->width, sheet->height, sheet->grey};
     float low = 0.2F * sheet->strong, high = 0.7F * sheet->strong;
-    for (size_t i = 0; i < sheet_pixels(sheet); i++)
-        if (sheet->ink[i])
-            levels[i] = (uint8_t)fminf(255, fmaxf(1, 255 * (sheet->contrast[i] - low) / (high - low)));
-    *ret_ink = (struct levels){sheet->width, sheet->height, levels};
-    return OK;
+    for (size_t i = 0; i < sheet_pixels(sheet); i++) {
+        float level = 255 * (sheet->contrast[i] - low) / (high - low);
+        ink.levels[i] = sheet->ink[i] ? (uint8_t)fminf(255, fmaxf(1, level)) : 0;
+    }
+    sheet->grey = NULL;
+    return ink;
 }
 
 enum status photograph_extract(const struct levels *grey, struct levels *ret_ink, struct error *err)
@@ -295,7 +295,7 @@ enum status photograph_extract(const struct levels *grey, struct levels *ret_ink
     if (status == OK && !found)
         status = error_set(err, ERR_NO_INK, "no digit is found on the photograph");
     if (status == OK)
-        status = draw_ink(&sheet, ret_ink, err);
+        *ret_ink = draw_ink(&sheet);
     sheet_free(&sheet);
     return status;
 }

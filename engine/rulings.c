@@ -47,8 +47,10 @@ static double coverage_of(const struct view *view, double start, double tilt)
 /* The best tilt of a line that begins at `start`. */
 static double best_tilt(const struct view *view, double start, double *ret_coverage)
 {
-    double best = 0, tilt_step = 1.0 / view->length, best_tilt = 0;
-    for (double tilt = -TILT_MAX; tilt <= TILT_MAX; tilt += tilt_step) {
+    int steps = (int)(TILT_MAX * view->length);
+    double best = 0, best_tilt = 0;
+    for (int step = -steps; step <= steps; step++) {
+        double tilt = (double)step / view->length;
         double coverage = coverage_of(view, start, tilt);
         if (coverage > best || (coverage >= best && fabs(tilt) < fabs(best_tilt))) {
             best = coverage;

@@ -28,7 +28,7 @@ static void make_answers(double temperature)
         double odds = exp((group + 1) / temperature), right = ROWS * odds / (odds + CLASSES - 1);
         for (int row = 0; row < ROWS; row++) {
             logits[group * ROWS + row][0] = (float)group + 1;
-            labels[group * ROWS + row] = row < right ? 0 : (uint8_t)(1 + row % (CLASSES - 1));
+            labels[group * ROWS + row] = (uint8_t)(row < right ? 0 : 1 + row % (CLASSES - 1));
         }
     }
 }
