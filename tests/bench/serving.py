@@ -33,9 +33,10 @@ class Digitd:
         self.url = self.process.stdout.readline().split()[-1]
         self.port = int(self.url.rsplit(":", 1)[1])
 
-    def call(self, path, body=None):
+    def call(self, path, body=None, method=None):
         request = urllib.request.Request(self.url + path, None if body is None else json.dumps(body).encode(),
-                                         {"Content-Type": "application/json"} if body is not None else {})
+                                         {"Content-Type": "application/json"} if body is not None else {},
+                                         method=method)
         with urllib.request.urlopen(request) as reply:
             return reply.read()
 
@@ -165,7 +166,7 @@ class Serving:
         for _ in range(self.bench.options.rounds):
             alone.append(self.training_speed(job_id, lambda: time.sleep(self.bench.options.seconds)))
             loaded.append(self.training_speed(job_id, lambda: load.values.append(load.measure())))
-        self.digitd.call(f"/api/v1/jobs/{job_id}/cancel", {})
+        self.digitd.call(f"/api/v1/jobs/{job_id}/cancel", method="POST")
         self.heading("The same while a job trains on all processors")
         self.show(load, f"training keeps {median(loaded) / median(alone):.0%} of its speed")
         load.end()
