@@ -35,9 +35,26 @@
  * @property {EpochMetrics[]} epochs
  * @property {{ step: number[], loss: (number | null)[] }} steps   sampled; counted over the whole run from 1
  *
+ * @typedef {object} Version
+ * @property {string} model
+ * @property {number} version
+ * @property {string} created_at
+ * @property {string | null} [job]
+ * @property {{ dataset: string, model: { layers: Layer[] }, training: Record<string, unknown> }} config
+ * @property {number} parameters
+ * @property {{ test_loss: number | null, test_accuracy: number, validation_accuracy: number | null,
+ *   training_seconds: number }} metrics
+ * @property {number} file_bytes
+ *
+ * @typedef {{ type: string } & Record<string, string | number>} Layer
+ * @typedef {{ name: string, production: number | null, versions: Version[] }} Model
+ * @typedef {{ name: string, description: string, parameters: number, training: Record<string, unknown> }} Recipe
+ * @typedef {{ name: string, train: { images: number } | null, test: { images: number } | null, error: string | null }} Dataset
+ *
  * @typedef {object} Prediction
  * @property {number} digit
  * @property {number} confidence
+ * @property {boolean} uncertain
  * @property {number[]} probabilities
  * @property {{ name: string, version: number | null, job?: string, epoch?: number }} model
  * @property {{ png: string }} input
@@ -64,14 +81,15 @@ export class ConnectionError extends Error {}
 /**
  * @param {string} method
  * @param {string} path
- * @param {unknown} [body] sent as JSON
+ * @param {unknown} [body] a PNG, or what is sent as JSON
  */
 async function call(method, path, body) {
   /** @type {RequestInit} */
   const options = { method, cache: 'no-cache' };
   if (body !== undefined) {
-    options.headers = { 'Content-Type': 'application/json' };
-    options.body = JSON.stringify(body);
+    const isPicture = body instanceof Blob;
+    options.headers = { 'Content-Type': isPicture ? 'image/png' : 'application/json' };
+    options.body = isPicture ? body : JSON.stringify(body);
   }
   let response;
   let text;
@@ -87,10 +105,15 @@ async function call(method, path, body) {
 }
 
 /**
- * @param {number[][][]} strokes [stroke][point][x, y]
+ * @param {number[][][] | Blob} drawing [stroke][point][x, y], or a PNG
+ * @param {{ model?: string, version?: string, job?: string }} [reader] whatever answers best, without one
  * @returns {Promise<Prediction>}
  */
-export const predict = (strokes) => call('POST', '/api/v1/predict', { strokes });
+export function predict(drawing, { model, ...which } = {}) {
+  const path = model ? `/api/v1/models/${model}/predict` : '/api/v1/predict';
+  const query = String(new URLSearchParams(which));
+  return call('POST', query ? `${path}?${query}` : path, drawing instanceof Blob ? drawing : { strokes: drawing });
+}
 
 /** @returns {Promise<{ data: Job[], has_more: boolean }>} */
 export const listJobs = (limit = 20) => call('GET', `/api/v1/jobs?limit=${limit}`);
@@ -104,5 +127,26 @@ export const cancelJob = (id) => call('POST', `/api/v1/jobs/${id}/cancel`);
 /** @param {string} id @returns {Promise<Metrics>} */
 export const jobMetrics = (id, maxPoints = 400) => call('GET', `/api/v1/jobs/${id}/metrics?max_points=${maxPoints}`);
 
-/** @returns {Promise<{ data: { name: string }[] }>} */
-export const listModels = () => call('GET', '/api/v1/models');
+/** @returns {Promise<Model[]>} */
+export async function listModels() {
+  const { data } = await call('GET', '/api/v1/models');
+  return Promise.all(data.map((/** @type {Model} */ { name }) => call('GET', `/api/v1/models/${name}`)));
+}
+
+/** @returns {Promise<{ data: Recipe[] }>} */
+export const listRecipes = () => call('GET', '/api/v1/recipes');
+
+/** @returns {Promise<{ data: Dataset[] }>} */
+export const listDatasets = () => call('GET', '/api/v1/datasets');
+
+/** An image of the test set, as PNG. @param {string} dataset @param {number} index @returns {Promise<Blob>} */
+export async function testImage(dataset, index) {
+  let response;
+  try {
+    response = await fetch(`/api/v1/datasets/${dataset}/test/${index}.png`);
+    if (response.ok) return await response.blob();
+  } catch (error) {
+    throw new ConnectionError(String(error));
+  }
+  throw new ApiError(await response.json());
+}

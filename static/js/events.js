@@ -2,7 +2,7 @@
 // often when nothing is being trained or the server does not answer.
 
 import { ConnectionError, jobMetrics, listJobs, listModels } from './api.js';
-import { activeJob, hasModel, shownJob } from './store.js';
+import { activeJob, shownJob } from './store.js';
 
 const ACTIVE_MS = 1000;
 const IDLE_MS = 5000;
@@ -23,25 +23,37 @@ export function startEvents(store) {
   let asking = false;
   let again = false;
   let knownCurves = '';
+  /** @type {string | null} */
+  let knownModels = null;
 
   async function readCurves() {
     const job = shownJob(store.state);
     const key = curvesKey(job);
-    if (!job || key === knownCurves) return;
+    if (store.state.route.view !== 'train' || !job || key === knownCurves) return;
     const series = await jobMetrics(job.id);
     knownCurves = key;
     store.set({ metrics: { job: job.id, series } });
+  }
+
+  /** A version is made by a job that ends well. */
+  async function readModels() {
+    const key = String(store.state.jobs?.filter(({ state }) => state === 'succeeded').map(({ id }) => id));
+    if (key === knownModels) return;
+    const models = await listModels();
+    knownModels = key;
+    store.set({ models });
   }
 
   async function read() {
     try {
       const { data: jobs } = await listJobs();
       store.set({ jobs, connected: true });
-      if (!hasModel(store.state)) store.set({ registered: (await listModels()).data.length > 0 });
+      await readModels();
       await readCurves();
       failures = 0;
     } catch (error) {
       failures++;
+      knownModels = null;
       if (error instanceof ConnectionError) store.set({ connected: false });
       else console.error(error);
     }

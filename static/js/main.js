@@ -1,28 +1,69 @@
-// Brings the page to life.
+// Brings the page to life: the shell at once, a view's code when the view is first on show.
 
-import { byId } from './dom.js';
+import { byId, setText } from './dom.js';
 import { startEvents } from './events.js';
-import { createStore } from './store.js';
+import { duration } from './format.js';
+import { currentRoute, startRouter } from './router.js';
+import { STATES, activeJob, createStore, shareDone } from './store.js';
 import { startTheme } from './theme.js';
 import { startDraw } from './views/draw.js';
-import { startTrain } from './views/train.js';
 
 startTheme();
-const store = createStore();
+const store = createStore(currentRoute());
 const events = startEvents(store);
-startDraw(store);
-startTrain(store, events.refresh);
 
-// The address names the job on show, so that it can be kept and shared.
-function followAddress() {
-  store.set({ picked: location.hash.startsWith('#job_') ? location.hash.slice(1) : null });
-  events.refresh();
+const STARTS = {
+  draw: async () => startDraw(store),
+  train: async () => (await import('./views/train.js')).startTrain(store, events.refresh),
+  models: async () => (await import('./views/models.js')).startModels(store),
+};
+/** @type {Set<string>} views that are alive, or on their way */
+const started = new Set();
+
+/** @param {import('./router.js').View} view */
+async function start(view) {
+  if (started.has(view)) return;
+  started.add(view);
+  try {
+    await STARTS[view]();
+  } catch (error) {
+    started.delete(view);
+    if (!(error instanceof TypeError)) throw error;
+    store.set({ connected: false }); // the view's code could not be fetched
+  }
 }
-window.addEventListener('hashchange', followAddress);
-followAddress();
+
+startRouter((route) => {
+  store.set({ route, picked: route.view === 'train' ? route.rest[0] ?? null : null });
+  start(route.view);
+  events.refresh();
+});
+
+// The address is the view's: the link to its content moves the focus alone.
+byId('skip-link', HTMLElement).addEventListener('click', (event) => {
+  event.preventDefault();
+  byId('main', HTMLElement).focus();
+});
 
 const banner = byId('banner', HTMLElement);
-store.subscribe(({ connected }) => {
-  banner.hidden = connected;
-  banner.textContent = connected ? '' : 'The connection to the server is lost. Trying again…';
+const pill = byId('job-pill', HTMLAnchorElement);
+
+/** The job at work, in the header. @param {import('./store.js').State} state */
+function showPill(state) {
+  const job = activeJob(state);
+  pill.hidden = !job;
+  if (!job) return;
+  const running = job.state === 'running' ? job.progress : null;
+  const left = running?.eta_seconds;
+  pill.hash = `train/${job.id}`;
+  setText(byId('job-pill-state', HTMLElement),
+    running ? `Training ${Math.floor(shareDone(running) * 100)}\u202f%` : STATES[job.state]);
+  setText(byId('job-pill-left', HTMLElement), typeof left === 'number' ? `\u00a0· ${duration(left)} left` : '');
+}
+
+store.subscribe((state) => {
+  banner.hidden = state.connected;
+  setText(banner, state.connected ? '' : 'The connection to the server is lost. Trying again…');
+  showPill(state);
+  if (state.connected) start(state.route.view);
 });

@@ -3,20 +3,33 @@
 /**
  * @typedef {import('./api.js').Job} Job
  * @typedef {import('./api.js').Metrics} Metrics
+ * @typedef {import('./api.js').Model} Model
  *
  * @typedef {object} State
  * @property {boolean} connected   the last request reached the server
  * @property {Job[] | null} jobs   newest first; null until the server told us
  * @property {string | null} picked   id of the job that the address asks for
  * @property {{ job: string, series: Metrics } | null} metrics   curves of the job on show
- * @property {boolean} registered   the registry holds a model; asked for only while no job shows that there is one
+ * @property {Model[]} models   those of the registry, with their versions
+ * @property {import('./router.js').Route} route   what the address asks for
  */
 
 /** @typedef {ReturnType<typeof createStore>} Store */
 
-export function createStore() {
+/** What a state is called. */
+export const STATES = {
+  queued: 'Waiting',
+  running: 'Training',
+  paused: 'Paused',
+  succeeded: 'Done',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+};
+
+/** @param {import('./router.js').Route} route */
+export function createStore(route) {
   /** @type {State} */
-  let state = { connected: true, jobs: null, picked: null, metrics: null, registered: false };
+  let state = { connected: true, jobs: null, picked: null, metrics: null, models: [], route };
   /** @type {Set<(state: State) => void>} */
   const listeners = new Set();
 
@@ -72,5 +85,5 @@ export function shownJob(state) {
  * Whether there is a network to predict with, as far as the page knows.
  * @param {State} state
  */
-export const hasModel = ({ jobs, registered }) =>
-  registered || (jobs ?? []).some((job) => job.state === 'succeeded' || (isActive(job) && (job.progress?.epoch ?? 1) > 1));
+export const hasModel = ({ jobs, models }) =>
+  models.length > 0 || (jobs ?? []).some((job) => job.state === 'succeeded' || (isActive(job) && (job.progress?.epoch ?? 1) > 1));

@@ -1,7 +1,7 @@
 // The page in a real browser, on a real digitd with an empty store: what a visitor does, and what must never happen.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, afterEach, before, describe, test } from 'node:test';
 
@@ -44,10 +44,10 @@ afterEach(async () => {
 
 /**
  * A page of its own for a test.
- * @param {import('playwright-core').BrowserContextOptions & { expect?: RegExp }} [options] `expect`: complaints that
- *   belong to the test, such as the browser's line about a 422
+ * @param {import('playwright-core').BrowserContextOptions & { expect?: RegExp, at?: string }} [options] `expect`: complaints that
+ *   belong to the test, such as the browser's line about a 422; `at`: the address's part after the host
  */
-async function visit({ expect, ...options } = {}) {
+async function visit({ expect, at = '', ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   contexts.push(context);
   const page = await context.newPage();
@@ -59,7 +59,7 @@ async function visit({ expect, ...options } = {}) {
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') complain(`${message.type()}: ${message.text()}`);
   });
-  await page.goto(service.url);
+  await page.goto(`${service.url}/${at}`);
   return page;
 }
 
@@ -88,7 +88,7 @@ describe('before anything was trained', () => {
   test('the page says that there is no network, and where to train one', async () => {
     const page = await visit();
     await expectText(page, '#confidence', 'No network yet');
-    await expectText(page, '#runner-up', /Start a training below/);
+    await expectText(page, '#runner-up', /Start a training first/);
     await drawDigit(page, 7);
     await expectText(page, '#confidence', 'No network yet');
     assert.equal(await page.locator('#digit').textContent(), '');
@@ -105,8 +105,19 @@ describe('before anything was trained', () => {
     assert.ok(loads.length <= BUDGET_REQUESTS, `${loads.length} requests: ${JSON.stringify(loads)}`);
   });
 
+  test('the other screens say what to do first', async () => {
+    const page = await visit();
+    await page.click('nav a[href="#models"]');
+    await expectText(page, '#models-empty', /No version yet/);
+    assert.deepEqual(await violations(page), []);
+    await page.click('#models-empty a');
+    await expectText(page, '#job-title', 'No training yet');
+    assert.deepEqual(await violations(page), []);
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'train-title');
+  });
+
   test('what is wrong with a request is said beside its field', async () => {
-    const page = await visit({ expect: /status of 422/ });
+    const page = await visit({ expect: /status of 422/, at: '#train' });
     await page.fill('#epochs', 'ten');
     await page.fill('#learning_rate', '-1');
     await page.click('#start-button');
@@ -134,14 +145,16 @@ describe('while a network trains', () => {
   after(cancelEverything);
 
   test('a training is started, watched and cancelled', async () => {
-    const page = await visit();
+    const page = await visit({ at: '#train' });
     await page.fill('#epochs', '100');
     await page.click('#start-button');
     await expectText(page, '#job-badge', 'Training');
     await expectText(page, '#job-stats', /of 100/);
+    await page.waitForFunction(() => document.querySelector('#job-progress').value > 0);
+    await page.click('.brand');
     await expectText(page, '#confidence', 'No network yet');
     await expectText(page, '#runner-up', /first epoch/);
-    await page.waitForFunction(() => document.querySelector('#job-progress').value > 0);
+    await page.click('#job-pill');
 
     await page.click('#job-cancel');
     await page.getByRole('button', { name: 'Keep training' }).click();
@@ -173,6 +186,8 @@ describe('while a network trains', () => {
     const { id } = await service.call('POST', '/api/v1/jobs', LONG);
     const page = await visit();
     await expectText(page, '#job-pill-state', /Training/);
+    await page.click('#job-pill');
+    await expectText(page, '#job-title', /100 epochs/);
     await page.reload();
     await expectText(page, '#job-badge', 'Training');
     await expectText(page, '#job-title', /100 epochs/);
@@ -231,6 +246,91 @@ describe('with a trained network', () => {
     await page.click('#pad-undo');
     await expectText(page, '#confidence', 'Nothing drawn yet');
     assert.equal(await page.locator('#pad-clear').isDisabled(), true);
+    await page.click('#pad-redo');
+    await page.keyboard.press('Control+y');
+    await answer(page);
+    assert.equal(await page.locator('#seen').getAttribute('src'), whole);
+    await page.click('#pad-clear');
+    await expectText(page, '#confidence', 'Nothing drawn yet');
+    await page.click('#pad-undo'); // a pad cleared by mistake comes back
+    await answer(page);
+    assert.equal(await page.locator('#seen').getAttribute('src'), whole);
+  });
+
+  test('a sample of the test images, and a picture from a file, are read', async () => {
+    const page = await visit();
+    await page.click('#pad-sample');
+    await answer(page);
+    assert.equal(await page.locator('#pad-hint').isHidden(), true);
+    await page.setInputFiles('#pad-file', 'docs/seven.png');
+    await expectText(page, '#digit', '7');
+    await drawDigit(page, 1); // drawn over a picture, which goes
+    await expectText(page, '#digit', '1');
+    await page.setInputFiles('#pad-file', 'README.md');
+    await expectText(page, '#confidence', 'That picture could not be opened');
+  });
+
+  test('the network that reads is chosen, and is in the address', async () => {
+    const page = await visit();
+    await page.selectOption('#reader', 'model=digits&version=1');
+    assert.equal(new URL(page.url()).hash, '#draw?model=digits&version=1');
+    const asked = page.waitForRequest(/predict/);
+    await drawDigit(page, 3);
+    assert.match((await asked).url(), /\/models\/digits\/predict\?version=1$/);
+    await expectText(page, '#digit', '3');
+    await page.reload();
+    await page.waitForFunction(() => document.querySelector('#reader').selectedOptions[0].text.startsWith('digits, version 1'));
+  });
+
+  test('a version shows what it is, is downloaded, drawn with and trained further', async () => {
+    const page = await visit();
+    await page.click('nav a[href="#models"]');
+    const version = await service.call('GET', '/api/v1/models/digits/versions/1');
+    await expectText(page, '#version-title', 'digits, version 1');
+    await expectText(page, '#version', new RegExp(`${(version.metrics.test_accuracy * 100).toFixed(2)}`));
+    assert.equal(await page.locator('.layers li').count(), version.config.model.layers.length + 2);
+    const download = page.waitForEvent('download');
+    await page.getByRole('link', { name: /^Weights/ }).click();
+    assert.equal(statSync(await (await download).path()).size, version.file_bytes);
+    await page.getByRole('link', { name: 'Train it further' }).click();
+    await page.waitForFunction(() => document.querySelector('#init_from')?.value === 'digits/1');
+    await page.fill('#epochs', '1');
+    const started = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/jobs'));
+    await page.click('#start-button');
+    assert.deepEqual((await started).postDataJSON().init_from, { model: 'digits', version: 1 });
+    await expectText(page, '#job-badge', 'Training');
+    await cancelEverything();
+    await page.goBack();
+    await page.goBack();
+    await page.getByRole('link', { name: 'Draw with it' }).click();
+    assert.equal(await page.locator('#reader').inputValue(), 'model=digits&version=1');
+  });
+
+  test('a recipe fills the form with its values', async () => {
+    const page = await visit({ at: '#train' });
+    const { data: recipes } = await service.call('GET', '/api/v1/recipes');
+    const best = recipes.find(({ name }) => name === 'best');
+    await page.locator('#recipe option[value=best]').waitFor({ state: 'attached' });
+    await page.selectOption('#recipe', 'best');
+    await expectText(page, '#recipe-note', new RegExp(best.description));
+    assert.equal(await page.inputValue('#epochs'), String(best.training.epochs));
+    assert.equal(await page.inputValue('#batch_size'), String(best.training.batch_size));
+  });
+
+  test('curves are kept as CSV and as a picture', async () => {
+    const page = await visit({ at: '#train' });
+    await page.locator('#chart-accuracy canvas').waitFor();
+    const files = {};
+    for (const form of ['CSV', 'PNG']) {
+      const download = page.waitForEvent('download');
+      await page.getByRole('button', { name: `Accuracy as ${form}` }).click();
+      files[form] = readFileSync(await (await download).path());
+    }
+    const rows = files.CSV.toString().trim().split('\r\n');
+    const last = await page.locator('#chart-accuracy tbody tr').count();
+    assert.equal(rows[0], 'epoch,training,validation');
+    assert.equal(rows.length, last + 1);
+    assert.equal(files.PNG.subarray(1, 4).toString(), 'PNG');
   });
 
   test('a finger draws, and does not scroll the page', async () => {
@@ -271,7 +371,7 @@ describe('with a trained network', () => {
   });
 
   test('curves are drawn from the metrics, and are there as a table', async () => {
-    const page = await visit();
+    const page = await visit({ at: '#train' });
     const { data } = await service.call('GET', '/api/v1/jobs?status=succeeded');
     const { epochs } = await service.call('GET', `/api/v1/jobs/${data[0].id}/metrics`);
     await page.locator('#chart-accuracy').scrollIntoViewIfNeeded();
@@ -300,16 +400,22 @@ describe('for everybody', () => {
     for (const width of WIDTHS) {
       test(`${colorScheme}, ${width} px: nothing sticks out, and axe finds nothing`, async () => {
         const page = await visit({ colorScheme, viewport: { width, height: 800 } });
-        await page.locator('#charts').scrollIntoViewIfNeeded();
-        await page.locator('#chart-loss canvas').waitFor();
-        assert.ok(await overflow(page) <= 0, 'empty pad');
-        assert.deepEqual(await violations(page), []);
-        await page.locator('#pad').scrollIntoViewIfNeeded();
+        const check = async (state) => {
+          assert.ok(await overflow(page) <= 0, state);
+          assert.deepEqual(await violations(page), [], state);
+        };
+        await expectText(page, '#confidence', 'Nothing drawn yet');
+        await check('empty pad');
         await drawDigit(page, 8);
         await answer(page);
+        await check('with an answer');
+        await page.click('nav a[href="#train"]');
         await page.locator('#chart-loss summary').click();
-        assert.ok(await overflow(page) <= 0, 'with an answer and open data');
-        assert.deepEqual(await violations(page), []);
+        await page.locator('#chart-loss canvas').waitFor();
+        await check('curves, with open data');
+        await page.click('nav a[href="#models"]');
+        await page.locator('#version-title').waitFor();
+        await check('models');
       });
     }
   }
@@ -328,7 +434,7 @@ describe('for everybody', () => {
 
   test('the question before a cancellation has no fault either', async () => {
     await service.call('POST', '/api/v1/jobs', LONG);
-    const page = await visit();
+    const page = await visit({ at: '#train' });
     const cancellations = [];
     page.on('request', (request) => {
       if (request.url().endsWith('/cancel')) cancellations.push(request.url());

@@ -37,6 +37,8 @@ function swatch(color, dash) {
 /** What the figure is made of, around the plot. @param {HTMLElement} figure @param {string} title */
 function frame(figure, title) {
   const plot = element('div', { class: 'chart-plot', role: 'img' });
+  const [csv, png] = ['CSV', 'PNG'].map((form) =>
+    element('button', { class: 'link', type: 'button', 'aria-label': `${title} as ${form}` }, form));
   const epoch = element('span');
   const values = SERIES.map(() => element('b'));
   const labels = SERIES.map(({ label, color, dash }, i) => element('span', {}, swatch(color, dash), `${label} `, values[i]));
@@ -45,12 +47,14 @@ function frame(figure, title) {
   const table = element('table', {}, element('caption', { class: 'visually-hidden' }, `${title} by epoch`),
     element('thead', {}, element('tr', {}, ...heads)), rows);
   figure.append(
-    element('figcaption', {}, element('h4', {}, title), element('p', { class: 'readout' }, epoch, ...labels)),
+    element('figcaption', {}, element('h3', {}, title), element('p', { class: 'readout' }, epoch, ...labels)),
     plot,
-    element('details', {}, element('summary', {}, 'Show data'),
-      element('div', { class: 'chart-table', tabindex: '0', role: 'region', 'aria-label': `${title}, data` }, table)),
+    element('div', { class: 'chart-files' },
+      element('details', {}, element('summary', {}, 'Show data'),
+        element('div', { class: 'chart-table', tabindex: '0', role: 'region', 'aria-label': `${title}, data` }, table)),
+      element('span', {}, csv, ' ', png)),
   );
-  return { plot, epoch, labels, values, rows };
+  return { csv, png, plot, epoch, labels, values, rows };
 }
 
 /** Resolves when the element comes near the window. @param {Element} target */
@@ -61,6 +65,38 @@ const nearby = (target) => new Promise((resolve) => {
     resolve(undefined);
   }, { rootMargin: '200px' }).observe(target);
 });
+
+/** All values of the epochs. @param {Curves} curves */
+const csvOf = ({ epoch, train, validation }) => [['epoch', 'training', 'validation'],
+  ...epoch.map((one, i) => [one, train[i] ?? '', validation[i] ?? ''])].map((row) => `${row.join(',')}\r\n`).join('');
+
+/**
+ * The plot on the page's ground, with a line below that says what it shows.
+ * @param {HTMLCanvasElement} plot @param {string} text @param {string} background @param {string} ink
+ */
+function picture(plot, text, background, ink) {
+  const canvas = document.createElement('canvas');
+  const line = 24 * devicePixelRatio;
+  canvas.width = plot.width;
+  canvas.height = plot.height + line;
+  const context = canvas.getContext('2d');
+  if (!context) return canvas;
+  context.fillStyle = background;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(plot, 0, 0);
+  context.fillStyle = ink;
+  context.font = `${12 * devicePixelRatio}px sans-serif`;
+  context.fillText(text, line / 2, canvas.height - line / 3, canvas.width - line);
+  return canvas;
+}
+
+/** Gives the reader a file. @param {string} name @param {Blob} blob */
+function save(name, blob) {
+  const href = URL.createObjectURL(blob);
+  const link = element('a', { href, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(href));
+}
 
 /** The highest value of the epochs with room above it, else of the steps. @param {Curves} curves */
 function ceiling({ train, validation, steps }) {
@@ -148,6 +184,15 @@ export function createLineChart(figure, title, { format, tick, fromZero }) {
     plot?.destroy();
     plot = undefined;
     draw();
+  });
+  const fileName = title.toLowerCase();
+  parts.csv.addEventListener('click', () => save(`${fileName}.csv`, new Blob([csvOf(curves)], { type: 'text/csv' })));
+  parts.png.addEventListener('click', () => {
+    if (!plot) return;
+    const { background, ink } = { background: getComputedStyle(document.documentElement).backgroundColor,
+      ink: getComputedStyle(parts.plot).color };
+    picture(plot.ctx.canvas, parts.plot.getAttribute('aria-label') ?? title, background, ink)
+      .toBlob((blob) => blob && save(`${fileName}.png`, blob));
   });
   const isNear = nearby(parts.plot);
 

@@ -12,18 +12,25 @@ const FINE_STEP = SIDE / 100; // of the same with Shift
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /**
- * Paints all strokes, rounding their corners, and the keyboard's pen where `cursor` is.
+ * Paints the picture or all strokes, rounding their corners, and the keyboard's pen where `cursor` is.
  * @param {HTMLCanvasElement} canvas
  * @param {Strokes} strokes
+ * @param {ImageBitmap | null} picture
  * @param {{ x: number, y: number, down: boolean } | null} cursor
  */
-function paint(canvas, strokes, cursor) {
+function paint(canvas, strokes, picture, cursor) {
   const context = canvas.getContext('2d');
   if (!context) return;
   const scale = canvas.width / SIDE;
   const style = getComputedStyle(canvas);
   context.setTransform(scale, 0, 0, scale, 0, 0);
   context.clearRect(0, 0, SIDE, SIDE);
+  if (picture) {
+    const fit = SIDE / Math.max(picture.width, picture.height);
+    const [width, height] = [picture.width * fit, picture.height * fit];
+    context.imageSmoothingEnabled = fit < 4; // few pixels are shown as they are
+    context.drawImage(picture, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
+  }
   context.lineCap = 'round';
   context.lineJoin = 'round';
   context.lineWidth = PEN * SIDE;
@@ -53,6 +60,8 @@ function paint(canvas, strokes, cursor) {
  */
 export function createPad(canvas, onChange) {
   const strokes = new Strokes();
+  /** @type {ImageBitmap | null} shown instead of strokes */
+  let picture = null;
   const cursor = { x: SIDE / 2, y: SIDE / 2, down: false };
   let byKeyboard = false;
   let frame = 0;
@@ -61,7 +70,7 @@ export function createPad(canvas, onChange) {
 
   function repaint() {
     cancelAnimationFrame(frame);
-    frame = requestAnimationFrame(() => paint(canvas, strokes, byKeyboard ? cursor : null));
+    frame = requestAnimationFrame(() => paint(canvas, strokes, picture, byKeyboard ? cursor : null));
   }
 
   function changed() {
@@ -82,6 +91,7 @@ export function createPad(canvas, onChange) {
     canvas.setPointerCapture(pointer);
     byKeyboard = false;
     cursor.down = false;
+    picture = null;
     strokes.begin(...place(event));
     changed();
   });
@@ -103,7 +113,10 @@ export function createPad(canvas, onChange) {
   /** @param {boolean} down */
   function setPen(down) {
     cursor.down = down;
-    if (down) strokes.begin(cursor.x, cursor.y);
+    if (down) {
+      picture = null;
+      strokes.begin(cursor.x, cursor.y);
+    }
     announce(down ? 'Pen down' : 'Pen up', 0);
     changed();
   }
@@ -142,13 +155,34 @@ export function createPad(canvas, onChange) {
 
   return {
     strokes,
+    get isEmpty() {
+      return strokes.isEmpty && !picture;
+    },
+    get canUndo() {
+      return picture !== null || strokes.past.length > 0;
+    },
+    /** @param {ImageBitmap} next shown until it is undone, cleared or drawn over */
+    setPicture(next) {
+      cursor.down = false;
+      strokes.clear();
+      picture = next;
+      changed();
+    },
     undo() {
       cursor.down = false;
+      picture = null;
       strokes.undo();
+      changed();
+    },
+    redo() {
+      cursor.down = false;
+      picture = null;
+      strokes.redo();
       changed();
     },
     clear() {
       cursor.down = false;
+      picture = null;
       strokes.clear();
       changed();
     },

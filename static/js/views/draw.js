@@ -1,7 +1,7 @@
 // The screen with the pad: reads the drawing again whenever it, or the network, has changed.
 
 import { announce } from '../announce.js';
-import { ApiError, ConnectionError, predict } from '../api.js';
+import { ApiError, ConnectionError, predict, testImage } from '../api.js';
 import { byId, element, setText } from '../dom.js';
 import { createPad } from '../draw/pad.js';
 import { duration, milliseconds, percent, probability } from '../format.js';
@@ -18,7 +18,8 @@ const READ_EVERY_MS = 50;
 const RETRY = [429, 503]; // the server is busy
 const RETRY_MS = 1000;
 const NO_MODEL = '/problems/no-model';
-const SURE = 0.8; // below it, the second guess is worth a word
+const SAMPLES = 10_000; // test images of MNIST
+const UPLOAD_SIDE = 1024; // the server takes no wider pictures
 
 const DIGITS = [...'0123456789'];
 
@@ -56,7 +57,7 @@ function latestWins(work, restMs, onBusy) {
 function whenReadable(job) {
   if (job?.state !== 'running') {
     return job ? 'A training waits to start; after its first epoch it can be tried here.'
-      : 'Nothing has been trained yet. Start a training below.';
+      : 'Nothing has been trained yet. Start a training first.';
   }
   const { progress } = job;
   const done = progress ? shareDone(progress) : 0;
@@ -66,8 +67,8 @@ function whenReadable(job) {
 }
 
 /** Differs when there may be another network to read with. @param {State} state */
-const networkKey = ({ connected, registered, jobs }) =>
-  `${connected} ${registered} ${(jobs ?? []).map(({ id, state, progress }) => `${id} ${state} ${progress?.epoch}`)}`;
+const networkKey = ({ connected, models, route, jobs }) =>
+  `${connected} ${models.map(({ name, production }) => `${name} ${production}`)} ${route.query} ${(jobs ?? []).map(({ id, state, progress }) => `${id} ${state} ${progress?.epoch}`)}`;
 
 /** @param {Prediction['model']} model */
 function modelName({ name, version, epoch }) {
@@ -118,8 +119,7 @@ function createResult() {
       card.dataset.state = 'read';
       setText(digit, name);
       setText(confidence, `${probability(prediction.confidence)} sure`);
-      const unsure = prediction.confidence < SURE;
-      setText(runnerUp, unsure ? `or perhaps a ${order[1]} (${percent(shares[order[1]])})` : '');
+      setText(runnerUp, prediction.uncertain ? `or perhaps a ${order[1]} (${percent(shares[order[1]])})` : '');
       setBars(shares, prediction.digit);
       seen.src = `data:image/png;base64,${prediction.input.png}`;
       seen.alt = 'Your drawing, centred and shrunk to 28 by 28 grey pixels';
@@ -148,12 +148,78 @@ function createResult() {
   };
 }
 
+/** Who is to read, by the address. @param {State['route']} route */
+function readerOf({ view, query }) {
+  if (view !== 'draw') return {};
+  const { model, version, job } = Object.fromEntries(query);
+  return { ...(model && { model }), ...(version && { version }), ...(job && { job }) };
+}
+
+/** The list of networks that can read; the choice is in the address. @param {Store} store */
+function startReader(store) {
+  const reader = byId('reader', HTMLSelectElement);
+  let known = '';
+  reader.addEventListener('change', () => {
+    location.hash = reader.value ? `draw?${reader.value}` : 'draw';
+  });
+  store.subscribe(({ models, jobs, route }) => {
+    const training = jobs?.find(({ state, progress }) => state === 'running' && (progress?.epoch ?? 1) > 1);
+    /** @type {[string, string][]} */
+    const options = [['', 'The best there is'],
+      ...(training ? [/** @type {[string, string]} */ ([`job=${training.id}`, 'The one in training'])] : []),
+      ...models.flatMap(({ name, production, versions }) => versions.map(({ version, metrics }) =>
+        /** @type {[string, string]} */ ([`model=${name}&version=${version}`,
+          `${name}, version ${version}${version === production ? ' ★' : ''} (${percent(metrics.test_accuracy, 2)})`])))];
+    const asked = route.view === 'draw' ? String(route.query) : reader.value;
+    if (asked && !options.some(([value]) => value === asked)) options.push([asked, asked.replaceAll(/[&=]/g, ' ')]);
+    const key = JSON.stringify([options, asked]);
+    if (key === known) return;
+    known = key;
+    reader.replaceChildren(...options.map(([value, text]) => element('option', { value }, text)));
+    reader.value = asked;
+  });
+}
+
+/** Any picture that the browser can open as a PNG that the server takes. @param {Blob} file @returns {Promise<Blob>} */
+async function asPng(file) {
+  const bitmap = await createImageBitmap(file);
+  const fit = Math.min(1, UPLOAD_SIDE / Math.max(bitmap.width, bitmap.height));
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.max(1, Math.round(bitmap.width * fit));
+  canvas.height = Math.max(1, Math.round(bitmap.height * fit));
+  canvas.getContext('2d')?.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('It has no pixels.'))), 'image/png');
+  });
+}
+
+/**
+ * The buttons for a picture from elsewhere.
+ * @param {(picture: Blob) => Promise<void>} show @param {(error: Error) => void} fail
+ */
+function startPictures(show, fail) {
+  const file = byId('pad-file', HTMLInputElement);
+  /** @param {() => Promise<Blob>} get */
+  const bring = (get) => get().then(show).catch(fail);
+  byId('pad-sample', HTMLButtonElement).addEventListener('click', () =>
+    bring(() => testImage('mnist', Math.floor(Math.random() * SAMPLES))));
+  byId('pad-upload', HTMLButtonElement).addEventListener('click', () => file.click());
+  file.addEventListener('change', () => {
+    const [chosen] = file.files ?? [];
+    if (chosen) bring(() => asPng(chosen));
+    file.value = '';
+  });
+}
+
 /** @param {Store} store */
 export function startDraw(store) {
   const canvas = byId('pad', HTMLCanvasElement);
   const hint = byId('pad-hint', HTMLElement);
   const undo = byId('pad-undo', HTMLButtonElement);
+  const redo = byId('pad-redo', HTMLButtonElement);
   const clear = byId('pad-clear', HTMLButtonElement);
+  /** @type {Blob | null} the picture on the pad as the server gets it */
+  let picture = null;
   const result = createResult();
   let refused = false; // the server found no network, and nothing has changed since
 
@@ -179,35 +245,52 @@ export function startDraw(store) {
   }
 
   const read = latestWins(async () => {
-    if (pad.strokes.isEmpty || !canRead()) return;
+    if (pad.isEmpty || !canRead()) return;
     const started = performance.now();
     try {
-      const prediction = await predict(pad.strokes.list);
-      if (!pad.strokes.isEmpty) result.show(prediction, performance.now() - started);
+      const prediction = await predict(pad.strokes.isEmpty && picture ? picture : pad.strokes.list, readerOf(store.state.route));
+      if (!pad.isEmpty) result.show(prediction, performance.now() - started);
     } catch (error) {
       await explain(error);
     }
   }, READ_EVERY_MS, result.setBusy);
 
   const pad = createPad(canvas, () => {
-    const { isEmpty } = pad.strokes;
+    const { isEmpty } = pad;
     hint.hidden = !isEmpty;
-    undo.disabled = clear.disabled = isEmpty;
+    clear.disabled = isEmpty;
+    undo.disabled = !pad.canUndo;
+    redo.disabled = pad.strokes.future.length === 0;
     if (isEmpty || !canRead()) sayNothingRead();
     else read();
   });
 
+  /** @param {Blob} blob */
+  async function showPicture(blob) {
+    const bitmap = await createImageBitmap(blob);
+    picture = blob;
+    pad.setPicture(bitmap);
+  }
+
+  startPictures(showPicture, (error) => {
+    if (error instanceof ConnectionError) store.set({ connected: false });
+    else result.say('That picture could not be opened', error.message);
+  });
+  startReader(store);
   undo.addEventListener('click', () => pad.undo());
+  redo.addEventListener('click', () => pad.redo());
   clear.addEventListener('click', () => {
     pad.clear();
     canvas.focus();
   });
   document.addEventListener('keydown', (event) => {
     const inField = event.target instanceof HTMLInputElement;
-    if (event.key === 'z' && (event.ctrlKey || event.metaKey) && !inField) {
-      event.preventDefault();
-      pad.undo();
-    }
+    const letter = event.key.toLowerCase();
+    if (!(event.ctrlKey || event.metaKey) || inField || store.state.route.view !== 'draw') return;
+    if (letter !== 'z' && letter !== 'y') return;
+    event.preventDefault();
+    if (letter === 'y' || event.shiftKey) pad.redo();
+    else pad.undo();
   });
 
   let known = '';
@@ -218,6 +301,6 @@ export function startDraw(store) {
       refused = false;
       read();
     }
-    if (pad.strokes.isEmpty || !canRead()) sayNothingRead();
+    if (pad.isEmpty || !canRead()) sayNothingRead();
   });
 }

@@ -1,11 +1,11 @@
 // The screen of trainings: one job with its curves, the form that starts another, and those that were.
 
 import { announce } from '../announce.js';
-import { ApiError, ConnectionError, cancelJob, startJob } from '../api.js';
+import { ApiError, ConnectionError, cancelJob, listDatasets, listRecipes, startJob } from '../api.js';
 import { createLineChart } from '../chart/line.js';
 import { byId, element, setText } from '../dom.js';
 import { dateTime, duration, integer, loss, percent } from '../format.js';
-import { activeJob, isActive, shareDone, shownJob } from '../store.js';
+import { STATES, isActive, shareDone, shownJob } from '../store.js';
 
 /**
  * @typedef {import('../api.js').Job} Job
@@ -14,15 +14,6 @@ import { activeJob, isActive, shareDone, shownJob } from '../store.js';
  */
 
 const MEMORY = 0.9; // of the running mean: what a value still counts for when the next one comes
-
-const STATES = {
-  queued: 'Waiting',
-  running: 'Training',
-  paused: 'Paused',
-  succeeded: 'Done',
-  failed: 'Failed',
-  cancelled: 'Cancelled',
-};
 
 /** What a job does when it does not train. @type {Record<string, string>} */
 const PHASES = {
@@ -182,14 +173,24 @@ function startCancel(store, refresh) {
 /** A number where it is one; what was typed otherwise, for the server to refuse. @param {string} text */
 const typed = (text) => (text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text);
 
-/** @param {HTMLFormElement} form */
+/** A field's value as the server wants it. @param {HTMLInputElement | HTMLSelectElement} field */
+function valueOf(field) {
+  if (field.dataset.pointer === '/init_from') {
+    const [model, version] = field.value.split('/');
+    return { model, version: Number(version) };
+  }
+  return field instanceof HTMLInputElement ? typed(field.value) : field.value;
+}
+
+/** What the form asks for; what is left empty is the recipe's. @param {HTMLFormElement} form */
 function jobRequest(form) {
-  /** @type {Record<string, Record<string, unknown>>} */
+  /** @type {Record<string, any>} */
   const request = {};
   for (const field of fieldsOf(form)) {
+    if (field.disabled || field.value.trim() === '') continue;
     const [, part, name] = (field.dataset.pointer ?? '').split('/');
-    request[part] ??= {};
-    if (field.value.trim() !== '') request[part][name] = field instanceof HTMLInputElement ? typed(field.value) : field.value;
+    if (name) (request[part] ??= {})[name] = valueOf(field);
+    else request[part] = valueOf(field);
   }
   return request;
 }
@@ -217,6 +218,63 @@ function showErrors(form, error) {
   if (first instanceof HTMLElement) first.focus();
 }
 
+/**
+ * Fills the lists of recipes and datasets, and writes a recipe's values into the fields when it is chosen.
+ * @param {HTMLFormElement} form
+ */
+async function startChoices(form) {
+  const recipe = byId('recipe', HTMLSelectElement);
+  const note = byId('recipe-note', HTMLElement);
+  const [{ data: recipes }, { data: datasets }] = await Promise.all([listRecipes(), listDatasets()]);
+  recipe.replaceChildren(...recipes.map(({ name }) =>
+    element('option', { value: name }, name[0].toUpperCase() + name.slice(1))));
+  byId('dataset', HTMLSelectElement).replaceChildren(...datasets.filter(({ error }) => !error).map(({ name, train }) =>
+    element('option', { value: name, ...(name === 'mnist' && { selected: '' }) },
+      `${name}, ${integer(train?.images ?? 0)} images`)));
+
+  /** @param {boolean} fill */
+  function choose(fill) {
+    const chosen = recipes.find(({ name }) => name === recipe.value);
+    if (!chosen) return;
+    setText(note, `${chosen.description}.`);
+    if (!fill) return;
+    for (const field of fieldsOf(form)) {
+      const [, part, name] = (field.dataset.pointer ?? '').split('/');
+      if (part === 'training') field.value = String(chosen.training[name]);
+    }
+    showErrors(form, null);
+  }
+  recipe.addEventListener('change', () => choose(true));
+  choose(false);
+}
+
+/** Offers every version as a place to start from. @param {Store} store */
+function startFrom(store) {
+  const from = byId('init_from', HTMLSelectElement);
+  const preset = byId('preset', HTMLSelectElement);
+  let known = '';
+  let wanted = '';
+  const follow = () => {
+    preset.disabled = from.value !== ''; // its layers are the version's
+  };
+  from.addEventListener('change', follow);
+  store.subscribe(({ models, route }) => {
+    const versions = models.flatMap((model) => model.versions);
+    const key = String(versions.map(({ model, version }) => `${model}/${version}`));
+    const asked = (route.view === 'train' && route.query.get('from')) || '';
+    if (key === known && asked === wanted) return;
+    const chosen = asked !== wanted ? asked : from.value;
+    known = key;
+    wanted = asked;
+    from.replaceChildren(element('option', { value: '' }, 'Nothing: random weights'),
+      ...versions.map(({ model, version, metrics }) => element('option', { value: `${model}/${version}` },
+        `${model}, version ${version} (${percent(metrics.test_accuracy, 2)})`)));
+    from.value = chosen;
+    if (from.selectedIndex < 0) from.value = '';
+    follow();
+  });
+}
+
 /** @param {Store} store @param {() => void} refresh */
 function startForm(store, refresh) {
   const form = byId('start', HTMLFormElement);
@@ -225,13 +283,18 @@ function startForm(store, refresh) {
     field.after(element('p', { class: 'problem', id: `${field.id}-problem` }));
     field.setAttribute('aria-describedby', `${field.id}-problem`);
   }
+  startFrom(store);
+  startChoices(form).catch((error) => {
+    if (error instanceof ConnectionError) store.set({ connected: false });
+    else setText(byId('start-problem', HTMLElement), error.message);
+  });
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     button.disabled = true;
     try {
       const job = await startJob(jobRequest(form));
       showErrors(form, null);
-      location.hash = job.id;
+      location.hash = `train/${job.id}`;
       byId('job', HTMLElement).scrollIntoView({ block: 'nearest' });
       announce('The training is started.');
       refresh();
@@ -254,7 +317,7 @@ function createHistory() {
   /** @param {Job} job @param {boolean} current */
   function row(job, current) {
     const result = job.result ? percent(job.result.test_accuracy, 2) : STATES[job.state];
-    const link = element('a', { href: `#${job.id}` },
+    const link = element('a', { href: `#train/${job.id}` },
       element('span', {}, jobTitle(job)),
       element('span', { class: 'badge', 'data-state': job.state }, result),
       element('span', { class: 'muted small' }, dateTime(job.created_at)));
@@ -278,18 +341,6 @@ function createHistory() {
   };
 }
 
-/** The job at work, in the header. @param {State} state */
-function showPill(state) {
-  const pill = byId('job-pill', HTMLElement);
-  const job = activeJob(state);
-  pill.hidden = !job;
-  if (!job) return;
-  const running = job.state === 'running' ? job.progress : null;
-  const left = running?.eta_seconds;
-  setText(byId('job-pill-state', HTMLElement), running ? `Training ${Math.floor(shareDone(running) * 100)}\u202f%` : STATES[job.state]);
-  setText(byId('job-pill-left', HTMLElement), typeof left === 'number' ? `\u00a0· ${duration(left)} left` : '');
-}
-
 /** @param {Store} store @param {() => void} refresh asks the server at once */
 export function startTrain(store, refresh) {
   const card = createJobCard();
@@ -299,6 +350,5 @@ export function startTrain(store, refresh) {
   store.subscribe((state) => {
     card.show(state);
     history.show(state);
-    showPill(state);
   });
 }
