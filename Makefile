@@ -233,7 +233,7 @@ screenshots: ## make README's pictures from the real page, with a network traine
 	@$(MAKE) --no-print-directory prepare-tests
 	@$(MAKE) --no-print-directory -j$(JOBS) build data
 	@mkdir -p docs
-	@DIGITD_BINARY=$(BUILD)/digitd node tests/browser/screenshot.js docs/draw.png
+	@DIGITD_BINARY=$(BUILD)/digitd node tests/browser/screenshot.js docs
 
 format: $(PACKAGES)lint ## lay out the C source
 	clang-format -i $(C_FILES)

@@ -60,6 +60,14 @@
  * @property {{ png: string }} input
  * @property {{ queue_us: number, compute_us: number }} timing
  *
+ * @typedef {object} Explanation
+ * @property {number} digit
+ * @property {{ png: string }} input
+ * @property {{ width: number, height: number, values: (number | null)[][] }} saliency
+ * @property {{ name: string, kind: string, shape: number[], png: string }[]} layers
+ *
+ * @typedef {{ model?: string, version?: string, job?: string }} Reader
+ *
  * @typedef {{ pointer?: string, detail: string }} FieldError
  * @typedef {{ type: string, status: number, title: string, detail: string, errors?: FieldError[] }} Problem
  */
@@ -106,11 +114,17 @@ async function call(method, path, body) {
 
 /**
  * @param {number[][][] | Blob} drawing [stroke][point][x, y], or a PNG
- * @param {{ model?: string, version?: string, job?: string }} [reader] whatever answers best, without one
+ * @param {Reader} [reader] whatever answers best, without one
  * @returns {Promise<Prediction>}
  */
-export function predict(drawing, { model, ...which } = {}) {
-  const path = model ? `/api/v1/models/${model}/predict` : '/api/v1/predict';
+export const predict = (drawing, reader) => ask('predict', drawing, reader);
+
+/** @param {number[][][] | Blob} drawing @param {Reader} [reader] @returns {Promise<Explanation>} */
+export const explain = (drawing, reader) => ask('predict/explain', drawing, reader);
+
+/** @param {string} what @param {number[][][] | Blob} drawing @param {Reader} [reader] */
+function ask(what, drawing, { model, ...which } = {}) {
+  const path = model ? `/api/v1/models/${model}/${what}` : `/api/v1/${what}`;
   const query = String(new URLSearchParams(which));
   return call('POST', query ? `${path}?${query}` : path, drawing instanceof Blob ? drawing : { strokes: drawing });
 }

@@ -21,6 +21,8 @@ const service = new Service();
 let browser;
 /** @type {import('playwright-core').BrowserContext[]} */
 let contexts = [];
+/** @type {{ id: string }} the job that made the network */
+let trained;
 /** @type {string[]} what the browser complained about during a test */
 let complaints = [];
 
@@ -198,7 +200,7 @@ describe('while a network trains', () => {
 
 describe('with a trained network', () => {
   before(async () => {
-    await service.train(QUICK);
+    trained = await service.train(QUICK);
   });
 
   for (const square of [{ size: 0.9, left: 0.05, top: 0.05 }, { size: 0.4, left: 0.5, top: 0.1 }]) {
@@ -282,6 +284,29 @@ describe('with a trained network', () => {
     await page.waitForFunction(() => document.querySelector('#reader').selectedOptions[0].text.startsWith('digits, version 1'));
   });
 
+  test('why the network answers so is shown when asked for, and follows the drawing', async () => {
+    const page = await visit();
+    await page.click('#why summary');
+    await expectText(page, '#why-note', 'Draw a digit first.');
+    const answers = [];
+    page.on('response', (response) => {
+      if (response.url().endsWith('/predict/explain')) answers.push(response.json());
+    });
+    await drawDigit(page, 3);
+    await expectText(page, '.saliency-names', /speaks for a 3/);
+    await page.locator('#why-maps[aria-busy="false"]').waitFor();
+    const { layers } = await answers.at(-1);
+    assert.deepEqual(await page.locator('#why-maps figure > img').evaluateAll((images) => images.map(({ src }) => src)),
+      layers.map(({ png }) => `data:image/png;base64,${png}`));
+    const painted = await page.locator('.saliency canvas').evaluate((canvas) =>
+      canvas.getContext('2d').getImageData(0, 0, 28, 28).data.some((value) => value > 0));
+    assert.ok(painted);
+    assert.deepEqual(await violations(page), []);
+    await page.click('#pad-clear');
+    await expectText(page, '#why-note', 'Draw a digit first.');
+    assert.equal(await page.locator('#why-maps figure').count(), 0);
+  });
+
   test('a version shows what it is, is downloaded, drawn with and trained further', async () => {
     const page = await visit();
     await page.click('nav a[href="#models"]');
@@ -318,7 +343,7 @@ describe('with a trained network', () => {
   });
 
   test('curves are kept as CSV and as a picture', async () => {
-    const page = await visit({ at: '#train' });
+    const page = await visit({ at: `#train/${trained.id}` });
     await page.locator('#chart-accuracy canvas').waitFor();
     const files = {};
     for (const form of ['CSV', 'PNG']) {
@@ -371,7 +396,7 @@ describe('with a trained network', () => {
   });
 
   test('curves are drawn from the metrics, and are there as a table', async () => {
-    const page = await visit({ at: '#train' });
+    const page = await visit({ at: `#train/${trained.id}` });
     const { data } = await service.call('GET', '/api/v1/jobs?status=succeeded');
     const { epochs } = await service.call('GET', `/api/v1/jobs/${data[0].id}/metrics`);
     await page.locator('#chart-accuracy').scrollIntoViewIfNeeded();
@@ -408,8 +433,10 @@ describe('for everybody', () => {
         await check('empty pad');
         await drawDigit(page, 8);
         await answer(page);
-        await check('with an answer');
-        await page.click('nav a[href="#train"]');
+        await page.click('#why summary');
+        await page.locator('.saliency canvas').waitFor();
+        await check('with an answer, and why');
+        await page.goto(`${service.url}/#train/${trained.id}`);
         await page.locator('#chart-loss summary').click();
         await page.locator('#chart-loss canvas').waitFor();
         await check('curves, with open data');

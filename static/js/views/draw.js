@@ -1,7 +1,7 @@
 // The screen with the pad: reads the drawing again whenever it, or the network, has changed.
 
 import { announce } from '../announce.js';
-import { ApiError, ConnectionError, predict, testImage } from '../api.js';
+import { ApiError, ConnectionError, explain as askWhy, predict, testImage } from '../api.js';
 import { byId, element, setText } from '../dom.js';
 import { createPad } from '../draw/pad.js';
 import { duration, milliseconds, percent, probability } from '../format.js';
@@ -15,6 +15,7 @@ import { activeJob, hasModel, shareDone } from '../store.js';
  */
 
 const READ_EVERY_MS = 50;
+const WHY_EVERY_MS = 400;
 const RETRY = [429, 503]; // the server is busy
 const RETRY_MS = 1000;
 const NO_MODEL = '/problems/no-model';
@@ -211,6 +212,34 @@ function startPictures(show, fail) {
   });
 }
 
+/**
+ * The part that says why, when it is open: again after each change of the drawing.
+ * @param {() => Promise<import('../api.js').Explanation> | null} ask null when there is nothing to explain
+ */
+function startWhy(ask) {
+  const why = byId('why', HTMLDetailsElement);
+  const note = byId('why-note', HTMLElement);
+  const maps = byId('why-maps', HTMLElement);
+  const explainAgain = latestWins(async () => {
+    const asked = ask();
+    note.hidden = asked !== null;
+    if (!asked) maps.replaceChildren();
+    setText(note, 'Draw a digit first.');
+    try {
+      const [answer, { showExplanation }] = await Promise.all([asked, import('./explain.js')]);
+      if (answer) showExplanation(maps, answer);
+    } catch (error) {
+      note.hidden = false;
+      setText(note, error instanceof ApiError ? error.message : 'The server did not answer.');
+    }
+  }, WHY_EVERY_MS, (busy) => maps.setAttribute('aria-busy', String(busy)));
+  const again = () => {
+    if (why.open) explainAgain();
+  };
+  why.addEventListener('toggle', again);
+  return again;
+}
+
 /** @param {Store} store */
 export function startDraw(store) {
   const canvas = byId('pad', HTMLCanvasElement);
@@ -244,11 +273,14 @@ export function startDraw(store) {
     } else result.say('That could not be read', error.message);
   }
 
+  const drawing = () => (pad.strokes.isEmpty && picture ? picture : pad.strokes.list);
+  const sayWhy = startWhy(() => (pad.isEmpty || !canRead() ? null : askWhy(drawing(), readerOf(store.state.route))));
+
   const read = latestWins(async () => {
     if (pad.isEmpty || !canRead()) return;
     const started = performance.now();
     try {
-      const prediction = await predict(pad.strokes.isEmpty && picture ? picture : pad.strokes.list, readerOf(store.state.route));
+      const prediction = await predict(drawing(), readerOf(store.state.route));
       if (!pad.isEmpty) result.show(prediction, performance.now() - started);
     } catch (error) {
       await explain(error);
@@ -261,6 +293,7 @@ export function startDraw(store) {
     clear.disabled = isEmpty;
     undo.disabled = !pad.canUndo;
     redo.disabled = pad.strokes.future.length === 0;
+    sayWhy();
     if (isEmpty || !canRead()) sayNothingRead();
     else read();
   });
@@ -300,6 +333,7 @@ export function startDraw(store) {
       known = key;
       refused = false;
       read();
+      sayWhy();
     }
     if (pad.isEmpty || !canRead()) sayNothingRead();
   });
