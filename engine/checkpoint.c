@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +121,45 @@ enum status model_save(const struct model *model, const struct json_t *metadata,
     return status;
 }
 
-enum status model_load(const char *path, struct model **ret_model, struct error *err)
+static bool plans_are_equal(const struct model_plan *a, const struct model_plan *b)
+{
+    json_t *left = model_spec_to_json(&a->spec), *right = model_spec_to_json(&b->spec);
+    bool equal = left && json_equal(left, right);
+    json_decref(left);
+    json_decref(right);
+    return equal;
+}
+
+/* The plan that the file's tensors must fit: that of its metadata, which must agree with `asked` unless that is NULL. */
+static enum status choose_plan(const struct safetensors_file *file, const char *path,
+                               const struct model_plan *asked, struct model_plan *ret_plan, struct error *err)
+{
+    struct model_plan own;
+    if (asked && !safetensors_metadata(file, "spec")) {
+        *ret_plan = *asked;
+        return OK;
+    }
+    enum status status = read_plan(file, path, &own, err);
+    if (status == OK && asked && !plans_are_equal(asked, &own))
+        status = error_set(err, ERR_SHAPE, "%s: the layers in its metadata are not those asked for", path);
+    if (status == OK)
+        *ret_plan = own;
+    return status;
+}
+
+static enum status check_finite(const struct safetensor *tensors, size_t count, const char *path,
+                                struct error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t at = 0; at < tensors[i].count; at++)
+            if (!isfinite(tensors[i].data[at]))
+                return error_set(err, ERR_FORMAT, "%s: value %zu of tensor \"%s\" is not finite", path, at,
+                                 tensors[i].name);
+    return OK;
+}
+
+static enum status load(const char *path, const struct model_plan *asked, bool finite,
+                        struct model **ret_model, struct error *err)
 {
     struct safetensors_file *file;
     struct model_plan plan;
@@ -128,7 +167,7 @@ enum status model_load(const char *path, struct model **ret_model, struct error 
     enum status status = safetensors_open(path, &file, err);
     if (status != OK)
         return status;
-    status = read_plan(file, path, &plan, err);
+    status = choose_plan(file, path, asked, &plan, err);
     if (status == OK)
         status = model_allocate(&plan, &model, err);
     if (status == OK)
@@ -139,6 +178,8 @@ enum status model_load(const char *path, struct model **ret_model, struct error 
         status = safetensors_check(file, tensors, count, err);
         if (status == OK)
             status = safetensors_read(file, tensors, count, err);
+        if (status == OK && finite)
+            status = check_finite(tensors, count, path, err);
     }
     safetensors_close(file);
     if (status != OK) {
@@ -147,6 +188,32 @@ enum status model_load(const char *path, struct model **ret_model, struct error 
     }
     model_seal(model);
     *ret_model = model;
+    return OK;
+}
+
+enum status model_load(const char *path, struct model **ret_model, struct error *err)
+{
+    return load(path, NULL, false, ret_model, err);
+}
+
+enum status model_load_as(const char *path, const struct model_plan *plan, struct model **ret_model,
+                          struct error *err)
+{
+    return load(path, plan, true, ret_model, err);
+}
+
+enum status model_metadata(const char *path, struct json_t **ret_metadata, struct error *err)
+{
+    struct safetensors_file *file;
+    enum status status = safetensors_open(path, &file, err);
+    if (status != OK)
+        return status;
+    const json_t *metadata = safetensors_all_metadata(file);
+    json_t *copy = json_is_object(metadata) ? json_deep_copy(metadata) : json_object();
+    safetensors_close(file);
+    if (!copy)
+        return error_set(err, ERR_MEMORY, "no memory for the metadata of %s", path);
+    *ret_metadata = copy;
     return OK;
 }
 

@@ -18,7 +18,8 @@ struct train_place {
         best_epoch; /* with patience: the one with the lowest validation loss so far, 1-based; 0: none yet */
     double best_loss; /* its validation loss */
 
-    double temperature, best_temperature; /* fitted to the validation images after the last epoch, and the best */
+    double temperature,
+        best_temperature; /* fitted to the validation images after the last epoch, and the best */
 };
 
 /* What a checkpoint holds beside the slabs. */

@@ -263,6 +263,15 @@ MUST_CHECK enum status model_create(const struct model_plan *plan, uint64_t seed
  * `spec`. Everything is validated before anything is allocated. ERR_FORMAT, ERR_SHAPE, ERR_NOT_FOUND, ERR_IO. */
 MUST_CHECK enum status model_load(const char *path, struct model **ret_model, struct error *err);
 
+/* The same; with a plan that is not NULL the file may be from elsewhere, without a `spec` in its metadata. One that has
+ * a spec must have it of the same layers. ERR_SHAPE, ERR_FORMAT: the tensors are not those of the plan. Weights that are
+ * not finite: ERR_FORMAT. */
+MUST_CHECK enum status model_load_as(const char *path, const struct model_plan *plan,
+                                     struct model **ret_model, struct error *err);
+
+/* The strings in a safetensors file's metadata, an object, a new reference. */
+MUST_CHECK enum status model_metadata(const char *path, struct json_t **ret_metadata, struct error *err);
+
 /* Writes safetensors to a temporary file beside `path`, syncs, renames, syncs the folder: `path` holds either the
  * old bytes or all of the new. `metadata` (an object of string values, or NULL) is added to the model's own
  * `spec` and `core_type`. */

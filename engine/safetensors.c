@@ -252,9 +252,14 @@ void safetensors_close(struct safetensors_file *file)
     free(file);
 }
 
+const json_t *safetensors_all_metadata(const struct safetensors_file *file)
+{
+    return json_object_get(file->header, "__metadata__");
+}
+
 const char *safetensors_metadata(const struct safetensors_file *file, const char *key)
 {
-    return json_string_value(json_object_get(json_object_get(file->header, "__metadata__"), key));
+    return json_string_value(json_object_get(safetensors_all_metadata(file), key));
 }
 
 static bool same_shape(const json_t *shape, const struct safetensor *tensor)

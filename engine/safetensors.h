@@ -34,6 +34,9 @@ void safetensors_close(struct safetensors_file *file);
 /* The string under `key` of the metadata, or NULL. Valid until the file is closed. */
 const char *safetensors_metadata(const struct safetensors_file *file, const char *key);
 
+/* All of the metadata, an object, or NULL. Valid until the file is closed. */
+const json_t *safetensors_all_metadata(const struct safetensors_file *file);
+
 /* ERR_FORMAT unless the file holds exactly these tensors, with these shapes. */
 MUST_CHECK enum status safetensors_check(const struct safetensors_file *file,
                                          const struct safetensor *tensors, size_t count, struct error *err);

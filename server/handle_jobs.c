@@ -156,7 +156,8 @@ void handle_job_list(struct app *app, struct request *request)
         sweep = ""; /* dozens of trials would hide what people have started */
 
     enum job_state wanted = (enum job_state)state;
-    struct job_filter filter = {.state = state < 0 ? NULL : &wanted, .sweep = sweep, .after = after, .limit = (size_t)limit};
+    struct job_filter filter = {
+        .state = state < 0 ? NULL : &wanted, .sweep = sweep, .after = after, .limit = (size_t)limit};
     struct job_view *views;
     size_t count;
     bool has_more;

@@ -158,18 +158,17 @@ static bool client_left(const struct prediction *prediction)
 bool predict_read_query(struct request *request, struct model_choice *ret_choice, enum drawing_mode *ret_mode)
 {
     static const char *const modes[] = {"auto", "raw", "drawing", NULL};
-    static const char *const aliases[] = {"production", NULL};
     struct problems problems = {0};
     const char *name = request_param(request, "model");
     struct model_choice choice = {
         .name = name ? name : PREDICT_DEFAULT_NAME, .named = name, .job = request_query(request, "job")};
-    int mode = DRAWING_AUTO, alias = 0;
+    int mode = DRAWING_AUTO;
     input_query_choice(request, "mode", modes, &mode, &problems);
-    input_query_choice(request, "alias", aliases, &alias, &problems);
+    input_query_name(request, "alias", &choice.alias, &problems);
     input_query_integer(request, "version", 1, INT32_MAX, &choice.version, &problems);
     if (choice.job && !job_id_is_valid(choice.job))
         problems_add(&problems, ERR_ARGUMENT, "?job", "\"%.40s\" is not the id of a job", choice.job);
-    if (!!choice.version + !!choice.job + !!request_query(request, "alias") > 1)
+    if (!!choice.version + !!choice.job + !!choice.alias > 1)
         problems_add(&problems, ERR_ARGUMENT, choice.version ? "?version" : "?job",
                      "only one of version, alias and job can be given");
     if (problems.count) {

@@ -23,8 +23,16 @@ handler handle_job_metrics;
 handler handle_model_list;
 handler handle_model_get;
 handler handle_version_get;
+handler handle_version_delete;
+handler handle_version_import;
 handler handle_weights_get;
 handler handle_onnx_get;
+
+/* handle_aliases.c */
+handler handle_alias_put;
+handler handle_alias_delete;
+handler handle_alias_rollback;
+handler handle_alias_history;
 
 /* handle_datasets.c */
 handler handle_dataset_list;

@@ -89,12 +89,34 @@ json_t *job_series_to_json(const struct job_series *series, size_t max_points)
 
 /* ---- Models ---------------------------------------------------------------------------------------- */
 
+static json_t *version_or_null(int version)
+{
+    return version ? json_integer(version) : json_null();
+}
+
 json_t *model_to_json(const struct model_record *model)
 {
-    json_t *production = model->production ? json_integer(model->production) : json_null();
-    return json_pack("{s:s, s:o, s:i, s:o}", "name", model->name, "created_at",
+    json_t *aliases = json_object();
+    for (size_t i = 0; i < model->aliases.count; i++)
+        json_object_set_new(aliases, model->aliases.items[i].name,
+                            json_integer(model->aliases.items[i].version));
+    return json_pack("{s:s, s:o, s:i, s:o, s:o}", "name", model->name, "created_at",
                      time_or_null(model->created_at), "last_version", model->last_version, "production",
-                     production);
+                     version_or_null(model->production), "aliases", aliases);
+}
+
+json_t *alias_move_to_json(const struct alias_move *move)
+{
+    return json_pack("{s:s, s:o, s:o}", "alias", move->alias, "version", version_or_null(move->version),
+                     "previous", version_or_null(move->previous));
+}
+
+json_t *alias_history_to_json(const struct alias_move *move)
+{
+    json_t *job = *move->job ? json_string(move->job) : json_null();
+    return json_pack("{s:I, s:o, s:o, s:o, s:s, s:o}", "id", (json_int_t)move->id, "time",
+                     time_or_null(move->moved_at), "version", version_or_null(move->version), "previous",
+                     version_or_null(move->previous), "reason", alias_reason_name(move->reason), "job", job);
 }
 
 static json_t *metrics_to_json(const struct version_record *version)
@@ -106,14 +128,23 @@ static json_t *metrics_to_json(const struct version_record *version)
                      number_or_null(version->training_seconds));
 }
 
+static json_t *string_or_null(const char *text)
+{
+    return *text ? json_string(text) : json_null();
+}
+
 json_t *version_to_json(const struct version_record *version)
 {
-    return json_pack("{s:s, s:i, s:o, s:s, s:o, s:s, s:s, s:I, s:o, s:s, s:s, s:I, s:s, s:s}", "model",
+    json_t *aliases = json_array();
+    for (size_t i = 0; i < version->aliases.count; i++)
+        json_array_append_new(aliases, json_string(version->aliases.items[i].name));
+    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:s, s:s, s:I, s:s, s:s, s:o}", "model",
                      version->model, "version", version->version, "created_at",
-                     time_or_null(version->created_at), "job", version->job_id, "config",
-                     text_or_null(version->config), "dataset_digest", version->train_digest, "test_digest",
-                     version->test_digest, "parameters", (json_int_t)version->parameters, "metrics",
-                     metrics_to_json(version), "weights_digest", version->weights_digest, "file_digest",
-                     version->file_digest, "file_bytes", (json_int_t)version->file_bytes, "core_type",
-                     version->core_type, "code_version", version->code_version);
+                     time_or_null(version->created_at), "job", string_or_null(version->job_id), "config",
+                     text_or_null(version->config), "dataset_digest", string_or_null(version->train_digest),
+                     "test_digest", string_or_null(version->test_digest), "parameters",
+                     (json_int_t)version->parameters, "metrics", metrics_to_json(version), "weights_digest",
+                     version->weights_digest, "file_digest", version->file_digest, "file_bytes",
+                     (json_int_t)version->file_bytes, "core_type", version->core_type, "code_version",
+                     version->code_version, "aliases", aliases);
 }

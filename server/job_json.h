@@ -9,5 +9,7 @@ struct json_t *job_to_json(const struct job_view *view);
 struct json_t *job_series_to_json(const struct job_series *series, size_t max_points);
 struct json_t *model_to_json(const struct model_record *model);
 struct json_t *version_to_json(const struct version_record *version);
+struct json_t *alias_move_to_json(const struct alias_move *move);
+struct json_t *alias_history_to_json(const struct alias_move *move);
 
 #endif

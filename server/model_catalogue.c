@@ -35,7 +35,9 @@ static enum status add_versions(struct app *app, struct catalogue *catalogue, co
 {
     struct version_record *versions;
     size_t count;
-    enum status status = store_version_list(app->store, name, VERSIONS_MAX, &versions, &count, err);
+    bool has_more;
+    enum status status =
+        store_version_list(app->store, name, 0, VERSIONS_MAX, &versions, &count, &has_more, err);
     if (status != OK)
         return status;
     for (size_t i = count; i-- > 0;) {

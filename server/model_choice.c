@@ -8,24 +8,12 @@
 #include "server/registry.h"
 #include "server/store_models.h"
 
-/* Not a model in training, which answers for the name while nothing is in production. */
-static struct served_model *find_production(struct app *app, const struct model_choice *choice)
-{
-    if (strcmp(choice->alias, ALIAS_PRODUCTION) != 0)
-        return NULL;
-    struct served_model *served = predict_model_default(app->predictions, choice->name);
-    if (!served || served->version)
-        return served;
-    served_model_unref(served);
-    return NULL;
-}
-
 struct served_model *model_choice_find(struct app *app, const struct model_choice *choice)
 {
     if (choice->job)
         return predict_model_live(app->predictions, choice->job);
     if (choice->alias)
-        return find_production(app, choice);
+        return predict_model_alias(app->predictions, choice->name, choice->alias);
     if (choice->version)
         return predict_model_cached(app->predictions, choice->name, (int)choice->version);
     return predict_model_default(app->predictions, choice->name);

@@ -15,8 +15,8 @@ bool name_is_valid(const char *name)
 static bool id_is_valid(const char *id, const char *prefix, size_t length)
 {
     size_t before = strlen(prefix);
-    return strncmp(id, prefix, before) == 0 &&
-           strspn(id + before, "0123456789abcdef") == length - before && id[length] == '\0';
+    return strncmp(id, prefix, before) == 0 && strspn(id + before, "0123456789abcdef") == length - before &&
+           id[length] == '\0';
 }
 
 bool job_id_is_valid(const char *id)

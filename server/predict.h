@@ -43,10 +43,16 @@ void predict_service_free(struct predict_service *service);
 
 /* ---- Models ----------------------------------------------------------------------------------------- */
 
-/* Makes `model` the one that predictions with `name` use when they ask for nothing else; takes its own
- * reference. The registry calls it at start and whenever the alias `production` moves. A NULL model withdraws. */
-MUST_CHECK enum status predict_publish_production(struct predict_service *service, const char *name,
-                                                  int version, struct model *model, struct error *err);
+/* What predictions with `name` use when they ask for nothing else. */
+#define PREDICT_DEFAULT_ALIAS "production"
+
+/* Makes `model` the one that answers for an alias of `name`; takes its own reference. The registry calls it at start and
+ * whenever an alias moves. A NULL model withdraws. */
+MUST_CHECK enum status predict_publish(struct predict_service *service, const char *name, const char *alias,
+                                       int version, struct model *model, struct error *err);
+
+/* The version is gone: it is no longer kept for those who ask for it by number. */
+void predict_withdraw_version(struct predict_service *service, const char *name, int version);
 
 /* Offers the model that job `job_id` has after `epoch` epochs; it replaces the job's earlier one. It answers
  * requests that name the job, and those for `name` while that has nothing in production. */
@@ -63,7 +69,11 @@ struct served_model *predict_model_default(struct predict_service *service, cons
 /* The live model of a job, or NULL. The caller owns one reference. */
 struct served_model *predict_model_live(struct predict_service *service, const char *job_id);
 
-/* A version among those lately used, or NULL. The caller owns one reference. */
+/* What answers for an alias, or NULL. The caller owns one reference. */
+struct served_model *predict_model_alias(struct predict_service *service, const char *name,
+                                         const char *alias);
+
+/* A version that an alias has or that was lately used, or NULL. The caller owns one reference. */
 struct served_model *predict_model_cached(struct predict_service *service, const char *name, int version);
 
 /* Keeps `model` among those lately used, and returns it as served. The caller owns one reference. */

@@ -72,10 +72,11 @@ static struct served_model *offer_first_locked(struct served_model **slots, size
 
 /* ---- Tables ----------------------------------------------------------------------------------------------- */
 
-static size_t find_production_locked(const struct predict_service *service, const char *name)
+static size_t find_alias_locked(const struct predict_service *service, const char *name, const char *alias)
 {
     size_t i = 0;
-    while (i < service->production_count && strcmp(service->production[i]->name, name) != 0)
+    while (i < service->alias_count && (strcmp(service->aliases[i].alias, alias) != 0 ||
+                                        strcmp(service->aliases[i].served->name, name) != 0))
         i++;
     return i;
 }
@@ -97,26 +98,51 @@ static size_t find_recent_locked(const struct predict_service *service, const ch
     return i;
 }
 
-static bool grow_production_locked(struct predict_service *service)
+/* A version that is in memory already, whichever way it is asked for. NULL: it is not. */
+static struct served_model *find_version_locked(const struct predict_service *service, const char *name,
+                                                int version)
 {
-    size_t size = (service->production_count + 1) * sizeof *service->production;
-    struct served_model **grown = realloc(service->production, size);
+    size_t recent = find_recent_locked(service, name, version);
+    if (recent < RECENT_MAX)
+        return service->recent[recent];
+    for (size_t i = 0; i < service->alias_count; i++) {
+        struct served_model *served = service->aliases[i].served; /* NULL in a slot that was just made */
+        if (served && served->version == version && strcmp(served->name, name) == 0)
+            return served;
+    }
+    return NULL;
+}
+
+static bool add_alias_locked(struct predict_service *service, const char *alias)
+{
+    size_t size = (service->alias_count + 1) * sizeof *service->aliases;
+    struct alias_slot *grown = realloc(service->aliases, size);
     if (!grown)
         return false;
-    service->production = grown;
-    service->production[service->production_count++] = NULL;
+    service->aliases = grown;
+    struct alias_slot *slot = &grown[service->alias_count++];
+    *slot = (struct alias_slot){.served = NULL};
+    snprintf(slot->alias, sizeof slot->alias, "%s", alias);
     return true;
 }
 
-static struct served_model *withdraw_production_locked(struct predict_service *service, size_t index)
+static struct served_model *withdraw_alias_locked(struct predict_service *service, size_t index)
 {
-    struct served_model *before = offer_locked(&service->production[index], NULL);
-    service->production[index] = service->production[--service->production_count];
+    struct served_model *before = offer_locked(&service->aliases[index].served, NULL);
+    service->aliases[index] = service->aliases[--service->alias_count];
     return before;
 }
 
-enum status predict_publish_production(struct predict_service *service, const char *name, int version,
-                                       struct model *model, struct error *err)
+/* Aliases of one version share it, so that their predictions share batches. */
+static struct served_model *share_locked(struct predict_service *service, struct served_model *served,
+                                         struct model *model)
+{
+    struct served_model *there = find_version_locked(service, served->name, served->version);
+    return served_model_ref_locked(there && there->model == model ? there : served);
+}
+
+enum status predict_publish(struct predict_service *service, const char *name, const char *alias, int version,
+                            struct model *model, struct error *err)
 {
     struct served_model *served = NULL, *before = NULL;
     if (model) {
@@ -125,19 +151,28 @@ enum status predict_publish_production(struct predict_service *service, const ch
             return status;
     }
     pthread_mutex_lock(&service->mutex);
-    size_t index = find_production_locked(service, name);
-    bool found = index < service->production_count;
-    bool room = found || !served || grow_production_locked(service);
+    size_t index = find_alias_locked(service, name, alias);
+    bool found = index < service->alias_count;
+    bool room = found || !served || add_alias_locked(service, alias);
     if (found && !served)
-        before = withdraw_production_locked(service, index);
+        before = withdraw_alias_locked(service, index);
     else if (served && room)
-        before = offer_locked(&service->production[index], served);
+        before = offer_locked(&service->aliases[index].served, share_locked(service, served, model));
     pthread_mutex_unlock(&service->mutex);
     served_model_unref(before);
-    if (room)
-        return OK;
     served_model_unref(served);
-    return error_set(err, ERR_MEMORY, "no memory to serve another model");
+    return room ? OK : error_set(err, ERR_MEMORY, "no memory to serve another model");
+}
+
+void predict_withdraw_version(struct predict_service *service, const char *name, int version)
+{
+    struct served_model *dropped = NULL;
+    pthread_mutex_lock(&service->mutex);
+    size_t index = find_recent_locked(service, name, version);
+    if (index < RECENT_MAX)
+        dropped = offer_locked(&service->recent[index], NULL);
+    pthread_mutex_unlock(&service->mutex);
+    served_model_unref(dropped);
 }
 
 enum status predict_publish_live(struct predict_service *service, const char *name, const char *job_id,
@@ -175,13 +210,23 @@ struct served_model *predict_model_default(struct predict_service *service, cons
 {
     struct served_model *served = NULL;
     pthread_mutex_lock(&service->mutex);
-    size_t index = find_production_locked(service, name);
-    if (index < service->production_count)
-        served = service->production[index];
+    size_t index = find_alias_locked(service, name, PREDICT_DEFAULT_ALIAS);
+    if (index < service->alias_count)
+        served = service->aliases[index].served;
     for (size_t i = 0; i < LIVE_MAX && !served; i++)
         if (service->live[i] && strcmp(service->live[i]->name, name) == 0)
             served = service->live[i];
     served_model_ref_locked(served);
+    pthread_mutex_unlock(&service->mutex);
+    return served;
+}
+
+struct served_model *predict_model_alias(struct predict_service *service, const char *name, const char *alias)
+{
+    pthread_mutex_lock(&service->mutex);
+    size_t index = find_alias_locked(service, name, alias);
+    struct served_model *served =
+        index < service->alias_count ? served_model_ref_locked(service->aliases[index].served) : NULL;
     pthread_mutex_unlock(&service->mutex);
     return served;
 }
@@ -197,16 +242,11 @@ struct served_model *predict_model_live(struct predict_service *service, const c
 
 struct served_model *predict_model_cached(struct predict_service *service, const char *name, int version)
 {
-    struct served_model *served = NULL;
     pthread_mutex_lock(&service->mutex);
-    size_t production = find_production_locked(service, name);
+    struct served_model *served = served_model_ref_locked(find_version_locked(service, name, version));
     size_t recent = find_recent_locked(service, name, version);
-    if (production < service->production_count && service->production[production]->version == version) {
-        served = served_model_ref_locked(service->production[production]);
-    } else if (recent < RECENT_MAX) {
-        served = served_model_ref_locked(service->recent[recent]);
+    if (recent < RECENT_MAX) /* the table's own reference moves to the front with it */
         offer_first_locked(service->recent, recent, served);
-    }
     pthread_mutex_unlock(&service->mutex);
     return served;
 }
@@ -231,11 +271,11 @@ enum status predict_model_keep(struct predict_service *service, const char *name
 
 void predict_models_free(struct predict_service *service)
 {
-    for (size_t i = 0; i < service->production_count; i++)
-        served_model_unref(service->production[i]);
+    for (size_t i = 0; i < service->alias_count; i++)
+        served_model_unref(service->aliases[i].served);
     for (size_t i = 0; i < LIVE_MAX; i++)
         served_model_unref(service->live[i]);
     for (size_t i = 0; i < RECENT_MAX; i++)
         served_model_unref(service->recent[i]);
-    free(service->production);
+    free(service->aliases);
 }

@@ -31,6 +31,12 @@ struct workspace {
     float *probabilities; /* [batch_max][10] */
 };
 
+/* What answers for an alias of a model; its model's name is in `served`. */
+struct alias_slot {
+    char alias[NAME_MAX_LENGTH + 1];
+    struct served_model *served; /* a reference */
+};
+
 struct predict_service {
     struct predict_config config;
     struct predict_stats *stats;
@@ -39,8 +45,8 @@ struct predict_service {
     struct prediction *first, **last;
     size_t queued; /* images that wait */
     bool stop;
-    struct served_model **production; /* one a name */
-    size_t production_count;
+    struct alias_slot *aliases;
+    size_t alias_count;
     struct served_model *live[LIVE_MAX];
     struct served_model *recent[RECENT_MAX];
     struct workspace

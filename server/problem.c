@@ -29,6 +29,7 @@ static const struct problem_kind kinds[PROBLEM_COUNT] = {
     [PROBLEM_MEDIA_TYPE] = {415, "media-type", "Unsupported media type"},
     [PROBLEM_INVALID] = {422, "invalid", "Invalid request"},
     [PROBLEM_UNDECODABLE] = {422, "undecodable", "Not a readable image"},
+    [PROBLEM_UNREADABLE] = {422, "unreadable", "Not a readable file"},
     [PROBLEM_NO_INK] = {422, "no-ink", "Nothing is drawn"},
     [PROBLEM_BUSY] = {429, "busy", "Too many requests waiting"},
     [PROBLEM_CLIENT_LEFT] = {499, "client-left", "Client closed the connection"},

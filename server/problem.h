@@ -25,6 +25,7 @@ enum problem {
     PROBLEM_MEDIA_TYPE,         /* 415 */
     PROBLEM_INVALID,            /* 422: well-formed, but its values are impossible */
     PROBLEM_UNDECODABLE,        /* 422: an image that is none */
+    PROBLEM_UNREADABLE,         /* 422: a file that is not of the form that it should have */
     PROBLEM_NO_INK,             /* 422: a drawing on which nothing is drawn */
     PROBLEM_BUSY,               /* 429: a queue is full; sent with Retry-After */
     PROBLEM_CLIENT_LEFT,        /* 499: for the log; nobody reads it */

@@ -1,21 +1,14 @@
-#include "server/registry.h"
+#include "server/registry_private.h"
 
 #include "server/log.h"
 #include "server/predict.h"
 
 #include <jansson.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-struct registry {
-    struct store *store;
-    struct predict_service *predictions; /* NULL until registry_serve */
-    pthread_mutex_t publish_mutex; /* one publication at a time: guards the next version's number and file */
-};
 
 const char *const promotion_names[] = {"never", "if_better", "always", NULL};
 
@@ -48,6 +41,13 @@ static bool is_known_file(void *context, const char *name)
     return status != ERR_NOT_FOUND; /* when in doubt, keep */
 }
 
+/* Beside the models' folders there are only uploads that were cut short. */
+static bool keep_nothing(void *context, const char *name)
+{
+    (void)context, (void)name;
+    return false;
+}
+
 static enum status sweep_model(void *context, const char *name, struct error *err)
 {
     struct sweep sweep = {context, name};
@@ -68,6 +68,8 @@ enum status registry_create(struct store *store, struct registry **ret_registry,
     enum status status = files_path(folder, err, "%s/models", store_folder(store));
     if (status == OK)
         status = files_make_folder(folder, err);
+    if (status == OK)
+        status = files_sweep(folder, keep_nothing, NULL, err);
     if (status == OK)
         status = files_each_folder(folder, sweep_model, registry, err);
     if (status) {
@@ -122,19 +124,17 @@ enum status registry_onnx_path(struct registry *registry, const char *name, int 
     return status;
 }
 
-static enum status serve_one(struct registry *registry, const struct model_record *record, struct error *err)
+/* A version whose file cannot be read costs that alias only. */
+static void serve_aliases(struct registry *registry, const struct model_record *record)
 {
-    struct model *model;
-    struct error reason;
-    if (registry_load(registry, record->name, record->production, &model, &reason)) {
-        log_error("model %s version %d cannot be served: %s", record->name, record->production,
-                  reason.message);
-        return OK;
+    struct error err;
+    for (size_t i = 0; i < record->aliases.count; i++) {
+        const char *alias = record->aliases.items[i].name;
+        int version = record->aliases.items[i].version;
+        if (registry_serve_alias(registry, record->name, alias, version, &err))
+            log_error("model %s version %d cannot be served as %s: %s", record->name, version, alias,
+                      err.message);
     }
-    enum status status =
-        predict_publish_production(registry->predictions, record->name, record->production, model, err);
-    model_unref(model);
-    return status;
 }
 
 enum status registry_serve(struct registry *registry, struct predict_service *predictions, struct error *err)
@@ -149,10 +149,9 @@ enum status registry_serve(struct registry *registry, struct predict_service *pr
         status = store_model_list(registry->store, after, 100, &models, &count, &has_more, err);
         if (status)
             return status;
-        for (size_t i = 0; i < count && status == OK; i++) {
+        for (size_t i = 0; i < count; i++) {
             memcpy(after, models[i].name, sizeof after);
-            if (models[i].production)
-                status = serve_one(registry, &models[i], err);
+            serve_aliases(registry, &models[i]);
         }
         free(models);
     }
@@ -183,16 +182,29 @@ static enum status decide_promotion(struct registry *registry, const struct vers
     return OK;
 }
 
+/* Sets a string unless there is none to set. */
+static bool set_text(json_t *metadata, const char *key, const char *text)
+{
+    return !text || *text == '\0' || json_object_set_new(metadata, key, json_string(text)) == 0;
+}
+
 /* What a copy of the file alone can tell of itself; safetensors allows strings only. */
 static json_t *make_metadata(const struct version_record *version)
 {
-    char number[16], accuracy[32];
+    char number[16], accuracy[32] = "";
     snprintf(number, sizeof number, "%d", version->version);
-    snprintf(accuracy, sizeof accuracy, "%.6g", version->test_accuracy);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", version->model, "version", number,
-                     "job", version->job_id, "config", version->config, "train_digest", version->train_digest,
-                     "weights_digest", version->weights_digest, "test_accuracy", accuracy, "code_version",
-                     version->code_version);
+    if (isfinite(version->test_accuracy))
+        snprintf(accuracy, sizeof accuracy, "%.6g", version->test_accuracy);
+    json_t *metadata = json_object();
+    if (metadata && set_text(metadata, "name", version->model) && set_text(metadata, "version", number) &&
+        set_text(metadata, "job", version->job_id) && set_text(metadata, "config", version->config) &&
+        set_text(metadata, "train_digest", version->train_digest) &&
+        set_text(metadata, "weights_digest", version->weights_digest) &&
+        set_text(metadata, "test_accuracy", accuracy) &&
+        set_text(metadata, "code_version", version->code_version))
+        return metadata;
+    json_decref(metadata);
+    return NULL;
 }
 
 static enum status write_file(struct registry *registry, struct model *model, struct version_record *version,
@@ -249,24 +261,11 @@ static void serve_before_commit(void *context)
     struct error err;
     if (!hand_over->promote || !hand_over->registry->predictions)
         return;
-    hand_over->served = predict_publish_production(hand_over->registry->predictions, version->model,
-                                                   version->version, hand_over->model, &err) == OK;
+    hand_over->served = predict_publish(hand_over->registry->predictions, version->model, ALIAS_PRODUCTION,
+                                        version->version, hand_over->model, &err) == OK;
     if (!hand_over->served)
         log_error("model %s version %d is not served until a restart: %s", version->model, version->version,
                   err.message);
-}
-
-/* The commit failed after predictions had changed over. */
-static void serve_what_was(struct registry *registry, const char *name)
-{
-    struct model_record model = {.production = 0};
-    struct error err;
-    if (store_model_read(registry->store, name, &model, &err) == OK && model.production)
-        err.code = serve_one(registry, &model, &err);
-    else
-        err.code = predict_publish_production(registry->predictions, name, 0, NULL, &err);
-    if (err.code)
-        log_error("model %s: predictions cannot go back to what is in production: %s", name, err.message);
 }
 
 static enum job_change commit(struct hand_over *hand_over, struct error *err)
@@ -282,8 +281,21 @@ static enum job_change commit(struct hand_over *hand_over, struct error *err)
                                                hand_over->promote, serve_before_commit, hand_over, err);
     free(result);
     if (change != JOB_CHANGED && hand_over->served)
-        serve_what_was(registry, version->model);
+        registry_serve_what_was(registry, version->model, ALIAS_PRODUCTION);
     return change;
+}
+
+enum status registry_write(struct registry *registry, struct model *model, struct version_record *version,
+                           char ret_path[FILES_PATH_SIZE], struct error *err)
+{
+    snprintf(version->core_type, sizeof version->core_type, "%s", engine_core_type());
+    snprintf(version->code_version, sizeof version->code_version, "%s", DIGITD_VERSION);
+    version->parameters = (int64_t)model_plan_of(model)->parameters;
+    model_digest(model, version->weights_digest);
+    enum status status = store_version_next(registry->store, version->model, &version->version, err);
+    if (status == OK)
+        status = registry_path(registry, version->model, version->version, ret_path, err);
+    return status ? status : write_file(registry, model, version, ret_path, err);
 }
 
 /* With the mutex held. */
@@ -291,16 +303,9 @@ static enum job_change publish(struct registry *registry, struct model *model, s
                                enum promotion promotion, struct error *err)
 {
     char path[FILES_PATH_SIZE];
-    snprintf(version->core_type, sizeof version->core_type, "%s", engine_core_type());
-    snprintf(version->code_version, sizeof version->code_version, "%s", DIGITD_VERSION);
-    version->parameters = (int64_t)model_plan_of(model)->parameters;
-    model_digest(model, version->weights_digest);
-
     struct hand_over hand_over = {.registry = registry, .model = model, .version = version};
-    if (store_version_next(registry->store, version->model, &version->version, err) ||
-        registry_path(registry, version->model, version->version, path, err) ||
-        decide_promotion(registry, version, promotion, &hand_over.promote, err) ||
-        write_file(registry, model, version, path, err))
+    if (decide_promotion(registry, version, promotion, &hand_over.promote, err) ||
+        registry_write(registry, model, version, path, err))
         return JOB_CHANGE_FAILED;
     enum job_change change = commit(&hand_over, err);
     if (change != JOB_CHANGED)

@@ -1,6 +1,6 @@
-/* The model registry: names, versions 1, 2, 3…, and the alias `production`, which is what predictions use unless
- * they ask for another. A version's weights are the file models/NAME/VERSION.safetensors of the store; a row says
- * where it came from. Neither changes once it is there.
+/* The model registry: names, versions 1, 2, 3…, and aliases, of which `production` is what predictions use unless they
+ * ask for another. A version's weights are the file models/NAME/VERSION.safetensors of the store; a row says
+ * where it came from. Neither changes while it is there.
  *
  * Any thread may call. Functions read and write files, so not on a thread that must not block. */
 #ifndef DIGITD_REGISTRY_H
@@ -19,7 +19,7 @@ MUST_CHECK enum status registry_create(struct store *store, struct registry **re
                                        struct error *err);
 void registry_free(struct registry *registry);
 
-/* Puts every model's production version into `predictions`, now and whenever the alias moves. Call it once,
+/* Puts every alias's version into `predictions`, now and whenever the alias moves. Call it once,
  * before other threads use the registry. A version whose file cannot be read is logged and left out. */
 MUST_CHECK enum status registry_serve(struct registry *registry, struct predict_service *predictions,
                                       struct error *err);
@@ -42,6 +42,25 @@ extern const char *const promotion_names[];
 MUST_CHECK enum job_change registry_publish(struct registry *registry, struct model *model,
                                             struct version_record *version, enum promotion promotion,
                                             struct error *err);
+
+/* Registers the safetensors file in `bytes` as the next version of `name`, which no alias gets by itself. A plan that is
+ * not NULL says what the layers are; else the file's metadata do. Errors as model_load_as, without a path. */
+MUST_CHECK enum status registry_import(struct registry *registry, const char *name, const void *bytes,
+                                       size_t size, const struct model_plan *plan, int *ret_version,
+                                       struct error *err);
+
+/* Removes a version and its files. ERR_NOT_FOUND: no such version. ERR_ARGUMENT: an alias points to it. */
+MUST_CHECK enum status registry_delete(struct registry *registry, const char *name, int version,
+                                       struct error *err);
+
+/* ---- Aliases --------------------------------------------------------------------------------------- */
+
+/* As store_alias_move and store_alias_rollback; predictions have changed over when these return, and each of them was
+ * answered by one version or the other. Neither fails a prediction. */
+MUST_CHECK enum status registry_alias_move(struct registry *registry, struct alias_move *move,
+                                           struct error *err);
+MUST_CHECK enum status registry_alias_rollback(struct registry *registry, struct alias_move *move,
+                                               struct error *err);
 
 /* ---- Looking up ------------------------------------------------------------------------------------ */
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/digest.h"
 #include "server/http.h"
 
 #define JSON_DIGITS 15
@@ -109,4 +110,20 @@ bool reply_etag(struct request *request, const char *etag)
         return false;
     reply_empty(request, 304);
     return true;
+}
+
+void reply_json_tagged(struct request *request, json_t *body)
+{
+    char digest[DIGEST_TEXT_SIZE], etag[DIGEST_TEXT_SIZE + 2];
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    if (text) {
+        digest_bytes(text, strlen(text), digest);
+        free(text);
+        snprintf(etag, sizeof etag, "\"%s\"", digest);
+        if (reply_etag(request, etag)) {
+            json_decref(body);
+            return;
+        }
+    }
+    reply_json(request, 200, body);
 }

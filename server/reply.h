@@ -43,6 +43,9 @@ void reply_header(struct request *request, const char *name, const char *format,
  * true: nothing is left to do. Otherwise the caller writes the body. */
 bool reply_etag(struct request *request, const char *etag);
 
+/* 200 with `body`, which it takes, and an ETag of what is in it; or 304 when that is known. */
+void reply_json_tagged(struct request *request, struct json_t *body);
+
 /* ---- What http.c sends ------------------------------------------------------------------------------ */
 
 #define REPLY_HEADERS_MAX 8

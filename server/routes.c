@@ -32,6 +32,9 @@
 
 #define JOB_BODY_MAX (64 * KIB)
 
+/* 16 million parameters */
+#define WEIGHTS_BODY_MAX (64 * MIB)
+
 /* The first match counts. */
 static const struct route routes[] = {
     {HTTP_GET, "/livez", handle_livez, .lane = LANE_EVENT, .open = true},
@@ -58,9 +61,19 @@ static const struct route routes[] = {
     {HTTP_POST, "/api/v1/jobs/{id}/cancel", handle_job_cancel, .lane = LANE_WORKER},
     {HTTP_GET, "/api/v1/jobs/{id}/metrics", handle_job_metrics, .lane = LANE_WORKER, .query = {"max_points"}},
 
-    {HTTP_GET, "/api/v1/models", handle_model_list, .lane = LANE_WORKER},
-    {HTTP_GET, "/api/v1/models/{model}", handle_model_get, .lane = LANE_WORKER},
+    {HTTP_GET, "/api/v1/models", handle_model_list, .lane = LANE_WORKER, .query = {"after", "limit"}},
+    {HTTP_GET, "/api/v1/models/{model}", handle_model_get, .lane = LANE_WORKER, .query = {"after", "limit"}},
+    {HTTP_PUT, "/api/v1/models/{model}/aliases/{alias}", handle_alias_put, .lane = LANE_WORKER,
+     .body_max = KIB, .media_types = {"application/json"}},
+    {HTTP_DELETE, "/api/v1/models/{model}/aliases/{alias}", handle_alias_delete, .lane = LANE_WORKER},
+    {HTTP_POST, "/api/v1/models/{model}/aliases/{alias}/rollback", handle_alias_rollback,
+     .lane = LANE_WORKER},
+    {HTTP_GET, "/api/v1/models/{model}/aliases/{alias}/history", handle_alias_history, .lane = LANE_WORKER,
+     .query = {"after", "limit"}},
+    {HTTP_POST, "/api/v1/models/{model}/versions", handle_version_import, .lane = LANE_WORKER,
+     .body_max = WEIGHTS_BODY_MAX, .media_types = {"application/octet-stream", "multipart/form-data"}},
     {HTTP_GET, "/api/v1/models/{model}/versions/{version}", handle_version_get, .lane = LANE_WORKER},
+    {HTTP_DELETE, "/api/v1/models/{model}/versions/{version}", handle_version_delete, .lane = LANE_WORKER},
     {HTTP_GET, "/api/v1/models/{model}/versions/{version}/weights.safetensors", handle_weights_get,
      .lane = LANE_WORKER},
     {HTTP_GET, "/api/v1/models/{model}/versions/{version}/model.onnx", handle_onnx_get, .lane = LANE_WORKER},

@@ -133,17 +133,30 @@ static const char *const migrations[] = {
     "  trial INTEGER NOT NULL,"
     "  combination INTEGER NOT NULL," /* trials that differ in the seed alone have the same */
     "  seed INTEGER NOT NULL,"
-    "  settings TEXT NOT NULL," /* {pointer: value} */
-    "  config TEXT,"            /* the job's request; NULL when it is impossible */
-    "  error TEXT,"             /* why it is impossible */
-    "  seconds REAL,"           /* that it was expected to take */
-    "  rung INTEGER NOT NULL DEFAULT 0," /* of successive halving */
-    "  pending INTEGER NOT NULL,"        /* a job is to be made for it */
+    "  settings TEXT NOT NULL,"             /* {pointer: value} */
+    "  config TEXT,"                        /* the job's request; NULL when it is impossible */
+    "  error TEXT,"                         /* why it is impossible */
+    "  seconds REAL,"                       /* that it was expected to take */
+    "  rung INTEGER NOT NULL DEFAULT 0,"    /* of successive halving */
+    "  pending INTEGER NOT NULL,"           /* a job is to be made for it */
     "  stopped INTEGER NOT NULL DEFAULT 0," /* successive halving goes on without it */
     "  job TEXT,"                           /* the newest one */
     "  outcome TEXT,"                       /* figures of that job, once it succeeded */
     "  PRIMARY KEY (sweep, trial)"
     ") STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE alias_moves ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  model TEXT NOT NULL,"
+    "  alias TEXT NOT NULL,"
+    "  version INTEGER," /* NULL: the alias was removed; no reference, since versions may go */
+    "  previous INTEGER,"
+    "  reason TEXT NOT NULL,"
+    "  job TEXT,"
+    "  moved_at INTEGER NOT NULL,"
+    "  undone INTEGER NOT NULL DEFAULT 0" /* a rollback does not come past it again */
+    ") STRICT;"
+    "CREATE INDEX alias_moves_by_alias ON alias_moves (model, alias, id);",
 };
 #define MIGRATIONS (sizeof migrations / sizeof migrations[0])
 

@@ -111,6 +111,16 @@ bool db_drop_extra(const struct db_record_kind *kind, void *records, size_t *cou
 
 /* ---- Between the store's files ----------------------------------------------------------------------- */
 
+/* A column that ALIASES_OF selects. */
+void db_column_aliases(sqlite3_stmt *statement, int column, struct alias_list *ret_list);
+#define ALIASES_OF(condition)                                                                                \
+    "(SELECT group_concat(alias || '=' || version) FROM (SELECT alias, version FROM aliases "                \
+    "WHERE " condition " ORDER BY alias))"
+
+/* Part of a transaction: moves the alias, or removes it for version 0, and writes that down; fills previous and moved_at
+ * of `move`. Nothing is written when it is there already. */
+MUST_CHECK enum status store_alias_write(sqlite3 *db, struct alias_move *move, struct error *err);
+
 /* Part of a transaction: registers a version of its model (new or not) and, with `promote`, moves the alias
  * production to it. */
 MUST_CHECK enum status store_version_insert(sqlite3 *db, const struct version_record *version, bool promote,

@@ -177,12 +177,12 @@ static enum status list_jobs(sqlite3 *db, const struct job_filter *filter, void 
     }
     struct db_value state = db_text(filter->state ? job_state_name(*filter->state) : NULL);
     struct db_value sweep = db_text(filter->sweep);
-    return db_read_all(db, &job_kind,
-                       "SELECT " JOB_COLUMNS " FROM jobs WHERE seq < ? AND (? IS NULL OR state = ?)"
-                       " AND (? IS NULL OR coalesce(sweep, '') = ?) ORDER BY seq DESC LIMIT ?",
-                       DB_VALUES(db_integer(before), state, state, sweep, sweep,
-                                 db_integer((int64_t)filter->limit + 1)),
-                       ret_records, ret_count, err);
+    return db_read_all(
+        db, &job_kind,
+        "SELECT " JOB_COLUMNS " FROM jobs WHERE seq < ? AND (? IS NULL OR state = ?)"
+        " AND (? IS NULL OR coalesce(sweep, '') = ?) ORDER BY seq DESC LIMIT ?",
+        DB_VALUES(db_integer(before), state, state, sweep, sweep, db_integer((int64_t)filter->limit + 1)),
+        ret_records, ret_count, err);
 }
 
 enum status store_job_list(struct store *store, const struct job_filter *filter,
@@ -206,9 +206,9 @@ enum status store_job_oldest(struct store *store, enum job_state state, struct j
                              struct error *err)
 {
     sqlite3 *db = store_read_begin(store);
-    enum status status =
-        db_read_one(db, &job_kind, "SELECT " JOB_COLUMNS " FROM jobs WHERE state = ? ORDER BY priority DESC, seq LIMIT 1",
-                    DB_VALUES(db_text(job_state_name(state))), ret_record, err);
+    enum status status = db_read_one(
+        db, &job_kind, "SELECT " JOB_COLUMNS " FROM jobs WHERE state = ? ORDER BY priority DESC, seq LIMIT 1",
+        DB_VALUES(db_text(job_state_name(state))), ret_record, err);
     store_read_end(store);
     return status;
 }

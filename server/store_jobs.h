@@ -53,7 +53,7 @@ MUST_CHECK enum status store_job_read(struct store *store, const char *id, struc
 
 struct job_filter {
     const enum job_state *state; /* NULL: any */
-    const char *sweep; /* only trials of this one; "": no trial; NULL: all jobs */
+    const char *sweep;           /* only trials of this one; "": no trial; NULL: all jobs */
     const char *after;           /* only jobs older than this one; NULL: from the newest */
     size_t limit;                /* 1..STORE_LIST_MAX */
 };

@@ -276,7 +276,7 @@ static void query_is_checked(void **state)
                  {"/api/v1/predict?version=0", "version"},
                  {"/api/v1/predict?version=one", "version"},
                  {"/api/v1/predict?version=99999999999", "version"},
-                 {"/api/v1/predict?alias=staging", "alias"},
+                 {"/api/v1/predict?alias=No%20Name", "alias"},
                  {"/api/v1/predict?job=17", "job"},
                  {"/api/v1/predict?version=1&alias=production", "version"},
                  {"/api/v1/predict?job=job_0123456789abcdef&alias=production", "job"}};

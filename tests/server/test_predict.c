@@ -71,7 +71,7 @@ static int stop_service(void **state)
 
 static void publish(const char *name, int version, size_t model)
 {
-    assert_int_equal(predict_publish_production(service, name, version, models[model], NULL), OK);
+    assert_int_equal(predict_publish(service, name, PREDICT_DEFAULT_ALIAS, version, models[model], NULL), OK);
 }
 
 static void publish_live(const char *name, const char *job, int epoch, size_t model)
@@ -179,7 +179,7 @@ static void production_answers_by_name(void **state)
     expect_default("other", 1, "", 0);
     publish("digits", 4, 2);
     expect_default("digits", 4, "", 0);
-    assert_int_equal(predict_publish_production(service, "digits", 0, NULL, NULL), OK);
+    assert_int_equal(predict_publish(service, "digits", PREDICT_DEFAULT_ALIAS, 0, NULL, NULL), OK);
     assert_null(predict_model_default(service, "digits"));
     expect_default("other", 1, "", 0);
 }

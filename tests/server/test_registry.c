@@ -275,12 +275,252 @@ static void a_failed_commit_leaves_in_production_what_was(void **state)
     assert_int_equal(production("a"), 2);
 }
 
+/* ---- Aliases --------------------------------------------------------------------------------------- */
+
+static enum status move_to(const char *alias, int version)
+{
+    struct alias_move move = {.model = "a", .version = version, .reason = ALIAS_BY_CLIENT};
+    snprintf(move.alias, sizeof move.alias, "%s", alias);
+    return registry_alias_move(registry, &move, NULL);
+}
+
+static enum status roll_back(const char *alias)
+{
+    struct alias_move move = {.model = "a"};
+    snprintf(move.alias, sizeof move.alias, "%s", alias);
+    return registry_alias_rollback(registry, &move, NULL);
+}
+
+/* The version of an alias by the store, which is also what predictions use. */
+static int version_at(const char *alias)
+{
+    struct model_record model;
+    assert_int_equal(store_model_read(store, "a", &model, NULL), OK);
+    int version = alias_list_find(&model.aliases, alias);
+    struct served_model *served = predict_model_alias(predictions, "a", alias);
+    assert_int_equal(served ? served->version : 0, version);
+    served_model_unref(served);
+    return version;
+}
+
+static void publish_versions(int count)
+{
+    for (int i = 1; i <= count; i++)
+        assert_int_equal(publish("a", 0.5 + 0.01 * i, PROMOTION_NEVER), i);
+}
+
+static void an_alias_moves_and_predictions_follow(void **state)
+{
+    (void)state;
+    publish_versions(2);
+    assert_int_equal(move_to("production", 1), OK);
+    assert_int_equal(production("a"), 1);
+    assert_int_equal(move_to("staging", 2), OK);
+    assert_int_equal(version_at("staging"), 2);
+    assert_int_equal(production("a"), 1);
+    assert_int_equal(move_to("production", 2), OK);
+    assert_int_equal(production("a"), 2);
+    struct served_model *one = predict_model_alias(predictions, "a", "staging");
+    struct served_model *other = predict_model_alias(predictions, "a", "production");
+    assert_ptr_equal(one, other); /* in memory once */
+    served_model_unref(one);
+    served_model_unref(other);
+    stop();
+    start();
+    assert_int_equal(version_at("staging"), 2);
+    assert_int_equal(move_to("staging", 0), OK);
+    assert_int_equal(version_at("staging"), 0);
+    assert_int_equal(production("a"), 2);
+}
+
+static void an_alias_of_nothing_is_refused(void **state)
+{
+    (void)state;
+    publish_versions(1);
+    assert_int_equal(move_to("production", 2), ERR_NOT_FOUND);
+    assert_int_equal(move_to("production", 0), ERR_NOT_FOUND);
+    assert_int_equal(roll_back("production"), ERR_NOT_FOUND);
+    assert_int_equal(production("a"), 0);
+    char name[16];
+    for (int i = 0; i < STORE_ALIASES_MAX; i++) {
+        snprintf(name, sizeof name, "alias-%d", i);
+        assert_int_equal(move_to(name, 1), OK);
+    }
+    assert_int_equal(move_to("one-more", 1), ERR_ARGUMENT);
+    assert_int_equal(move_to("alias-0", 0), OK);
+    assert_int_equal(move_to("one-more", 1), OK);
+}
+
+static void each_rollback_goes_one_further_back(void **state)
+{
+    (void)state;
+    publish_versions(4);
+    for (int i = 1; i <= 3; i++)
+        assert_int_equal(move_to("production", i), OK);
+    assert_int_equal(roll_back("production"), OK);
+    assert_int_equal(production("a"), 2);
+    assert_int_equal(move_to("production", 4), OK);
+    assert_int_equal(roll_back("production"), OK);
+    assert_int_equal(production("a"), 2);
+    assert_int_equal(roll_back("production"), OK);
+    assert_int_equal(production("a"), 1);
+    assert_int_equal(roll_back("production"), ERR_ARGUMENT);
+    assert_int_equal(production("a"), 1);
+}
+
+static void a_rollback_brings_back_what_was_removed_and_passes_what_is_deleted(void **state)
+{
+    (void)state;
+    publish_versions(3);
+    for (int i = 1; i <= 3; i++)
+        assert_int_equal(move_to("production", i), OK);
+    assert_int_equal(registry_delete(registry, "a", 2, NULL), OK);
+    assert_int_equal(roll_back("production"), OK);
+    assert_int_equal(production("a"), 1);
+    assert_int_equal(move_to("production", 0), OK);
+    assert_int_equal(production("a"), 0);
+    assert_int_equal(roll_back("production"), OK);
+    assert_int_equal(production("a"), 1);
+}
+
+static void the_history_of_an_alias_tells_every_move(void **state)
+{
+    (void)state;
+    char id[JOB_ID_LENGTH + 1];
+    struct version_record version;
+    struct alias_move *moves;
+    size_t count;
+    bool has_more;
+    run_job(id);
+    assert_int_equal(publish_for(id, "a", 0.5, PROMOTION_ALWAYS, &version), JOB_CHANGED);
+    assert_int_equal(publish("a", 0.6, PROMOTION_NEVER), 2);
+    assert_int_equal(move_to("production", 2), OK);
+    assert_int_equal(move_to("production", 2), OK); /* is there already */
+    assert_int_equal(roll_back("production"), OK);
+
+    assert_int_equal(store_alias_history(store, "a", "production", 0, 2, &moves, &count, &has_more, NULL),
+                     OK);
+    assert_int_equal(count, 2);
+    assert_true(has_more);
+    assert_int_equal(moves[0].version, 1);
+    assert_int_equal(moves[0].previous, 2);
+    assert_int_equal(moves[0].reason, ALIAS_BY_ROLLBACK);
+    assert_int_equal(moves[1].version, 2);
+    assert_int_equal(moves[1].reason, ALIAS_BY_CLIENT);
+    int64_t last = moves[1].id;
+    free(moves);
+    assert_int_equal(store_alias_history(store, "a", "production", last, 2, &moves, &count, &has_more, NULL),
+                     OK);
+    assert_int_equal(count, 1);
+    assert_false(has_more);
+    assert_int_equal(moves[0].version, 1);
+    assert_int_equal(moves[0].previous, 0);
+    assert_int_equal(moves[0].reason, ALIAS_BY_JOB);
+    assert_string_equal(moves[0].job, id);
+    free(moves);
+}
+
+static void a_version_is_deleted_unless_an_alias_has_it(void **state)
+{
+    (void)state;
+    struct model *model;
+    char path[FILES_PATH_SIZE];
+    publish_versions(2);
+    assert_int_equal(move_to("staging", 1), OK);
+    assert_int_equal(registry_onnx_path(registry, "a", 2, path, NULL), OK);
+    assert_int_equal(registry_delete(registry, "a", 1, NULL), ERR_ARGUMENT);
+    assert_int_equal(registry_delete(registry, "a", 3, NULL), ERR_NOT_FOUND);
+    assert_int_equal(registry_delete(registry, "a", 2, NULL), OK);
+    assert_int_equal(registry_load(registry, "a", 2, &model, NULL), ERR_NOT_FOUND);
+    assert_false(scratch_exists("store/models/a/2.safetensors"));
+    assert_false(scratch_exists("store/models/a/2.onnx"));
+    assert_true(scratch_exists("store/models/a/1.safetensors"));
+    assert_int_equal(publish("a", 0.5, PROMOTION_NEVER), 3); /* a number is not given twice */
+    assert_int_equal(move_to("staging", 0), OK);
+    assert_int_equal(registry_delete(registry, "a", 1, NULL), OK);
+}
+
+static void a_move_that_cannot_be_kept_leaves_what_was(void **state)
+{
+    (void)state;
+    struct rlimit unlimited, limited;
+    struct stat log;
+    publish_versions(2);
+    assert_int_equal(move_to("production", 1), OK);
+    assert_int_equal(stat(scratch_path("store/digitd.db-wal"), &log), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    limited = unlimited;
+    limited.rlim_cur = (rlim_t)log.st_size;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limited), 0);
+    enum status status = move_to("production", 2);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    assert_int_equal(status, ERR_IO);
+    assert_int_equal(production("a"), 1);
+}
+
+/* ---- Import ---------------------------------------------------------------------------------------- */
+
+/* A file's bytes; free() them. */
+static char *read_file(const char *path, size_t *ret_size)
+{
+    char *bytes = malloc(1 << 20);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    *ret_size = fread(bytes, 1, 1 << 20, file);
+    fclose(file);
+    return bytes;
+}
+
+static void an_imported_version_has_the_weights_of_the_file(void **state)
+{
+    (void)state;
+    size_t size;
+    int version = 0;
+    struct version_record one, other;
+    publish_versions(1);
+    char *bytes = read_file(scratch_path("store/models/a/1.safetensors"), &size);
+    assert_int_equal(registry_import(registry, "b", bytes, size, NULL, &version, NULL), OK);
+    free(bytes);
+    assert_int_equal(version, 1);
+    assert_int_equal(store_version_read(store, "a", 1, &one, NULL), OK);
+    assert_int_equal(store_version_read(store, "b", 1, &other, NULL), OK);
+    assert_string_equal(one.weights_digest, other.weights_digest);
+    assert_string_equal(other.job_id, "");
+    assert_string_equal(other.config, "{}");
+    assert_true(isnan(other.test_accuracy)); /* the file's word is no measurement */
+    version_record_clear(&one);
+    version_record_clear(&other);
+    assert_int_equal(production("b"), 0);
+}
+
+static void a_broken_file_is_not_imported(void **state)
+{
+    (void)state;
+    size_t size;
+    int version = 0;
+    struct error err;
+    publish_versions(1);
+    char *bytes = read_file(scratch_path("store/models/a/1.safetensors"), &size);
+    assert_int_equal(registry_import(registry, "a", bytes, size - 4, NULL, &version, &err), ERR_FORMAT);
+    assert_null(strstr(err.message, scratch_path("store")));
+    const float nan_value = NAN;
+    memcpy(bytes + size - 4, &nan_value, 4);
+    assert_int_equal(registry_import(registry, "a", bytes, size, NULL, &version, &err), ERR_FORMAT);
+    assert_non_null(strstr(err.message, "not finite"));
+    assert_int_equal(registry_import(registry, "a", "x", 1, NULL, &version, &err), ERR_FORMAT);
+    free(bytes);
+    assert_int_equal(version, 0);
+    assert_int_equal(publish("a", 0.5, PROMOTION_NEVER), 2);
+}
+
+/* ---- Files ----------------------------------------------------------------------------------------- */
+
 static void orphans_are_swept_at_start(void **state)
 {
     (void)state;
-    static const char *const orphans[] = {"store/models/a/2.safetensors",
-                                          "store/models/a/1.safetensors.AbCdEf.tmp",
-                                          "store/models/a/01.safetensors", "store/models/a/notes.txt"};
+    static const char *const orphans[] = {
+        "store/models/a/2.safetensors", "store/models/a/1.safetensors.AbCdEf.tmp",
+        "store/models/a/01.safetensors", "store/models/a/notes.txt", "store/models/upload-AbCdEf"};
     publish("a", 0.5, PROMOTION_ALWAYS);
     for (size_t i = 0; i < sizeof orphans / sizeof *orphans; i++)
         scratch_write(orphans[i], "x", 1);
@@ -329,6 +569,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stopped_job_leaves_no_version_and_no_file, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_written_fails_the_publication, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_commit_leaves_in_production_what_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_alias_moves_and_predictions_follow, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_alias_of_nothing_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_rollback_goes_one_further_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rollback_brings_back_what_was_removed_and_passes_what_is_deleted,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(the_history_of_an_alias_tells_every_move, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_version_is_deleted_unless_an_alias_has_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_move_that_cannot_be_kept_leaves_what_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_imported_version_has_the_weights_of_the_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_broken_file_is_not_imported, setup, teardown),
         cmocka_unit_test_setup_teardown(orphans_are_swept_at_start, setup, teardown),
         cmocka_unit_test_setup_teardown(onnx_is_made_once_and_anew_after_a_start, setup, teardown),
     };

@@ -509,10 +509,21 @@ static void models_and_versions_are_listed_in_pages(void **state)
     assert_int_equal(models[0].production, 0);
     free(models);
 
-    assert_int_equal(store_version_list(store, "a", 2, &versions, &count, &err), OK);
+    assert_int_equal(store_version_list(store, "a", 0, 2, &versions, &count, &has_more, &err), OK);
     assert_int_equal(count, 2);
+    assert_true(has_more);
     assert_int_equal(versions[0].version, 3);
     assert_int_equal(versions[1].version, 2);
+    assert_int_equal(versions[1].aliases.count, 1);
+    assert_string_equal(versions[1].aliases.items[0].name, "production");
+    assert_int_equal(versions[0].aliases.count, 0);
+    for (size_t i = 0; i < count; i++)
+        version_record_clear(&versions[i]);
+    free(versions);
+    assert_int_equal(store_version_list(store, "a", 2, 2, &versions, &count, &has_more, &err), OK);
+    assert_int_equal(count, 1);
+    assert_false(has_more);
+    assert_int_equal(versions[0].version, 1);
     for (size_t i = 0; i < count; i++)
         version_record_clear(&versions[i]);
     free(versions);
