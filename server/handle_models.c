@@ -224,8 +224,8 @@ void handle_version_import(struct app *app, struct request *request)
         return;
     enum status status = registry_import(app->registry, name, bytes, size, asked, &number, &err);
     if (status == ERR_FORMAT || status == ERR_SHAPE)
-        reply_problem(request, status == ERR_SHAPE ? PROBLEM_INVALID : PROBLEM_UNREADABLE, "The file %s.",
-                      err.message);
+        reply_problem(request, status == ERR_SHAPE ? PROBLEM_INVALID : PROBLEM_UNREADABLE,
+                      "The file cannot be taken: %s.", err.message);
     else if (status)
         reply_error(request, &err);
     else

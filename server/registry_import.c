@@ -49,7 +49,9 @@ static enum status read_lineage(const char *path, struct version_record *version
     const char *config = json_string_value(json_object_get(metadata, "config"));
     const char *digest = json_string_value(json_object_get(metadata, "train_digest"));
     json_t *parsed = config ? json_loads(config, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if (json_is_object(parsed))
+    bool of_job = json_is_object(json_object_get(parsed, "model")) && /* not what the command line writes */
+                  json_is_object(json_object_get(parsed, "training"));
+    if (of_job)
         version->config = json_dumps(parsed, JSON_COMPACT);
     json_decref(parsed);
     if (digest && strlen(digest) == DIGEST_TEXT_SIZE - 1 &&
