@@ -85,7 +85,7 @@ static void run_job(char id[JOB_ID_LENGTH + 1])
 static enum job_change publish_for(const char *job, const char *name, double accuracy,
                                    enum promotion promotion, struct version_record *ret_version)
 {
-    char config[] = "{}";
+    char config[] = "{\"model\":{},\"training\":{}}";
     struct model *model = make_model((uint64_t)(accuracy * 1000));
     struct error err = {0};
     *ret_version = (struct version_record){.config = config,
@@ -181,7 +181,7 @@ static void promotion_follows_the_policy(void **state)
 static void accuracy_on_another_test_set_is_not_better(void **state)
 {
     (void)state;
-    char id[JOB_ID_LENGTH + 1], config[] = "{}";
+    char id[JOB_ID_LENGTH + 1], config[] = "{\"model\":{},\"training\":{}}";
     publish("a", 0.5, PROMOTION_ALWAYS);
     run_job(id);
     struct model *model = make_model(1);
@@ -486,7 +486,7 @@ static void an_imported_version_has_the_weights_of_the_file(void **state)
     assert_int_equal(store_version_read(store, "b", 1, &other, NULL), OK);
     assert_string_equal(one.weights_digest, other.weights_digest);
     assert_string_equal(other.job_id, "");
-    assert_string_equal(other.config, "{}");
+    assert_string_equal(other.config, "{\"model\":{},\"training\":{}}");
     assert_true(isnan(other.test_accuracy)); /* the file's word is no measurement */
     version_record_clear(&one);
     version_record_clear(&other);
