@@ -1,12 +1,9 @@
 #include "server/model_choice.h"
 
-#include <string.h>
-
 #include "server/app.h"
 #include "server/predict.h"
 #include "server/problem.h"
 #include "server/registry.h"
-#include "server/store_models.h"
 
 struct served_model *model_choice_find(struct app *app, const struct model_choice *choice)
 {

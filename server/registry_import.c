@@ -39,6 +39,16 @@ static void hide_path(const char *path, struct error *err)
     memmove(found, rest, strlen(rest) + 1);
 }
 
+/* Has what readers of a version's config look at. */
+static bool is_config(const json_t *config)
+{
+    return json_is_string(json_object_get(config, "name")) &&
+           json_is_string(json_object_get(config, "dataset")) &&
+           json_is_array(json_object_get(json_object_get(config, "model"), "layers")) &&
+           json_is_object(json_object_get(config, "training")) &&
+           json_is_string(json_object_get(config, "promotion"));
+}
+
 /* What the file says of its training. It is shown as lineage, and never taken for a measurement of ours. */
 static enum status read_lineage(const char *path, struct version_record *version, struct error *err)
 {
@@ -49,9 +59,7 @@ static enum status read_lineage(const char *path, struct version_record *version
     const char *config = json_string_value(json_object_get(metadata, "config"));
     const char *digest = json_string_value(json_object_get(metadata, "train_digest"));
     json_t *parsed = config ? json_loads(config, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    bool of_job = json_is_object(json_object_get(parsed, "model")) && /* not what the command line writes */
-                  json_is_object(json_object_get(parsed, "training"));
-    if (of_job)
+    if (is_config(parsed))
         version->config = json_dumps(parsed, JSON_COMPACT);
     json_decref(parsed);
     if (digest && strlen(digest) == DIGEST_TEXT_SIZE - 1 &&

@@ -115,6 +115,18 @@ static enum status write_alias(sqlite3 *db, const struct alias_move *move, struc
                   DB_VALUES(ALIAS_KEY(move), db_integer(move->version), db_integer(move->moved_at)), err);
 }
 
+static enum status write_event(sqlite3 *db, const struct alias_move *move, struct error *err)
+{
+    const char *job = *move->job ? move->job : NULL;
+    return store_event_run(
+        db,
+        EVENT_INSERT "VALUES (?, ?, ?, NULL, json_object('model', ?, 'alias', ?, 'version',"
+                     " ?, 'previous', ?))",
+        DB_VALUES(db_integer(move->moved_at), db_text(event_type_name(EVENT_ALIAS)), db_text(job),
+                  ALIAS_KEY(move), version_or_null(move->version), version_or_null(move->previous)),
+        err);
+}
+
 enum status store_alias_write(sqlite3 *db, struct alias_move *move, struct error *err)
 {
     move->moved_at = clock_wall_ms();
@@ -122,7 +134,9 @@ enum status store_alias_write(sqlite3 *db, struct alias_move *move, struct error
     if (status || move->previous == move->version)
         return status;
     status = write_alias(db, move, err);
-    return status ? status : write_history(db, move, err);
+    if (status == OK)
+        status = write_history(db, move, err);
+    return status ? status : write_event(db, move, err);
 }
 
 /* In a transaction: the move, and predictions behind it. */

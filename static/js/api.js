@@ -40,10 +40,10 @@
  * @property {number} version
  * @property {string} created_at
  * @property {string | null} [job]
- * @property {{ dataset: string, model: { layers: Layer[] }, training: Record<string, unknown> }} config
+ * @property {{ dataset: string, model: { layers: Layer[] }, training: Record<string, unknown> } | null} config   null: imported
  * @property {number} parameters
- * @property {{ test_loss: number | null, test_accuracy: number, validation_accuracy: number | null,
- *   training_seconds: number }} metrics
+ * @property {{ test_loss: number | null, test_accuracy: number | null, validation_accuracy: number | null,
+ *   training_seconds: number | null }} metrics
  * @property {number} file_bytes
  *
  * @typedef {{ type: string } & Record<string, string | number>} Layer

@@ -8,8 +8,8 @@ const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyl
 /** 54000 → "54,000". @param {number} value */
 export const integer = (value) => integers.format(value);
 
-/** 0.9876 → "98.8 %". @param {number} share */
-export const percent = (share, digits = 1) => `${(share * 100).toFixed(digits)}${THIN}%`;
+/** 0.9876 → "98.8 %"; what was not measured is a dash. @param {number | null} share */
+export const percent = (share, digits = 1) => (share === null ? '–' : `${(share * 100).toFixed(digits)}${THIN}%`);
 
 /** A probability that is never shown as certain or impossible. @param {number} share */
 export function probability(share) {
@@ -24,8 +24,9 @@ export const loss = (value) => (value < 0.001 ? value.toExponential(1) : value.t
 /** 1.234 → "1.2 ms". @param {number} ms */
 export const milliseconds = (ms) => `${ms < 10 ? ms.toFixed(1) : integer(ms)}${THIN}ms`;
 
-/** 75 → "1 min 15 s". @param {number} seconds */
+/** 75 → "1 min 15 s"; what was not measured is a dash. @param {number | null} seconds */
 export function duration(seconds) {
+  if (seconds === null) return '–';
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole}${THIN}s`;
   const minutes = Math.floor(whole / 60);

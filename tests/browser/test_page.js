@@ -331,6 +331,29 @@ describe('with a trained network', () => {
     assert.equal(await page.locator('#reader').inputValue(), 'model=digits&version=1');
   });
 
+  test('a version that was imported without its training is shown as far as it is known', async () => {
+    const file = await fetch(`${service.url}/api/v1/models/digits/versions/1/weights.safetensors`);
+    const weights = Buffer.from(await file.arrayBuffer());
+    const length = Number(weights.readBigUInt64LE(0));
+    const { __metadata__: { spec }, ...tensors } = JSON.parse(weights.toString('utf8', 8, 8 + length));
+    const bare = Buffer.from(JSON.stringify({ __metadata__: { spec }, ...tensors }));
+    const header = Buffer.concat([bare, Buffer.alloc((8 - bare.length % 8) % 8, ' ')]);
+    const prefix = Buffer.alloc(8);
+    prefix.writeBigUInt64LE(BigInt(header.length));
+    const imported = await fetch(`${service.url}/api/v1/models/imported/versions`, {
+      method: 'POST', headers: { 'Content-Type': 'application/octet-stream' },
+      body: Buffer.concat([prefix, header, weights.subarray(8 + length)]),
+    });
+    assert.equal(imported.status, 201);
+    assert.equal((await imported.json()).config, null);
+    const page = await visit({ at: '#models/imported/1' });
+    await expectText(page, '#version-title', 'imported, version 1');
+    await expectText(page, '#version', /Test accuracy\s*–/);
+    assert.deepEqual(await violations(page), []);
+    await page.close();
+    assert.equal((await fetch(`${service.url}/api/v1/models/imported/versions/1`, { method: 'DELETE' })).status, 204);
+  });
+
   test('a recipe fills the form with its values', async () => {
     const page = await visit({ at: '#train' });
     const { data: recipes } = await service.call('GET', '/api/v1/recipes');

@@ -19,6 +19,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What the page and other readers of a version's lineage look at. */
+#define JOB_CONFIG                                                                                           \
+    "{\"name\":\"a\",\"dataset\":\"mnist\",\"model\":{\"layers\":[]},\"training\":{},\"promotion\":"         \
+    "\"never\"}"
+
 static struct store *store;
 static struct registry *registry;
 static struct predict_service *predictions;
@@ -85,7 +90,7 @@ static void run_job(char id[JOB_ID_LENGTH + 1])
 static enum job_change publish_for(const char *job, const char *name, double accuracy,
                                    enum promotion promotion, struct version_record *ret_version)
 {
-    char config[] = "{\"model\":{},\"training\":{}}";
+    char config[] = JOB_CONFIG;
     struct model *model = make_model((uint64_t)(accuracy * 1000));
     struct error err = {0};
     *ret_version = (struct version_record){.config = config,
@@ -181,7 +186,7 @@ static void promotion_follows_the_policy(void **state)
 static void accuracy_on_another_test_set_is_not_better(void **state)
 {
     (void)state;
-    char id[JOB_ID_LENGTH + 1], config[] = "{\"model\":{},\"training\":{}}";
+    char id[JOB_ID_LENGTH + 1], config[] = JOB_CONFIG;
     publish("a", 0.5, PROMOTION_ALWAYS);
     run_job(id);
     struct model *model = make_model(1);
@@ -420,6 +425,37 @@ static void the_history_of_an_alias_tells_every_move(void **state)
     free(moves);
 }
 
+static void each_move_is_an_event(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {
+        "{\"model\":\"a\",\"alias\":\"production\",\"version\":1,\"previous\":null}",
+        "{\"model\":\"a\",\"alias\":\"production\",\"version\":2,\"previous\":1}",
+        "{\"model\":\"a\",\"alias\":\"production\",\"version\":1,\"previous\":2}",
+        "{\"model\":\"a\",\"alias\":\"production\",\"version\":null,\"previous\":1}"};
+    struct event_record *events;
+    size_t count, found = 0;
+    bool has_more;
+    publish_versions(2);
+    assert_int_equal(move_to("production", 1), OK);
+    assert_int_equal(move_to("production", 2), OK);
+    assert_int_equal(move_to("production", 2), OK); /* is there already */
+    assert_int_equal(move_to("production", 3), ERR_NOT_FOUND);
+    assert_int_equal(roll_back("production"), OK);
+    assert_int_equal(move_to("production", 0), OK);
+    const struct event_filter filter = {.up_to = INT64_MAX, .limit = 100};
+    assert_int_equal(store_event_list(store, &filter, &events, &count, &has_more, NULL), OK);
+    for (size_t i = 0; i < count; i++) {
+        if (events[i].type == EVENT_ALIAS) {
+            assert_true(found < sizeof expected / sizeof *expected);
+            assert_string_equal(events[i].data, expected[found++]);
+        }
+        event_record_clear(&events[i]);
+    }
+    free(events);
+    assert_int_equal(found, sizeof expected / sizeof *expected);
+}
+
 static void a_version_is_deleted_unless_an_alias_has_it(void **state)
 {
     (void)state;
@@ -486,11 +522,30 @@ static void an_imported_version_has_the_weights_of_the_file(void **state)
     assert_int_equal(store_version_read(store, "b", 1, &other, NULL), OK);
     assert_string_equal(one.weights_digest, other.weights_digest);
     assert_string_equal(other.job_id, "");
-    assert_string_equal(other.config, "{\"model\":{},\"training\":{}}");
+    assert_string_equal(other.config, JOB_CONFIG);
     assert_true(isnan(other.test_accuracy)); /* the file's word is no measurement */
     version_record_clear(&one);
     version_record_clear(&other);
     assert_int_equal(production("b"), 0);
+}
+
+/* "config" in the metadata, changed in place to a text of the same length. */
+static void lineage_that_is_no_job_is_left_out(void **state)
+{
+    (void)state;
+    size_t size;
+    int version = 0;
+    struct version_record imported;
+    publish_versions(1);
+    char *bytes = read_file(scratch_path("store/models/a/1.safetensors"), &size);
+    char *dataset = memmem(bytes, size, "\\\"dataset\\\"", 11);
+    assert_non_null(dataset);
+    dataset[2] = 'D';
+    assert_int_equal(registry_import(registry, "b", bytes, size, NULL, &version, NULL), OK);
+    free(bytes);
+    assert_int_equal(store_version_read(store, "b", 1, &imported, NULL), OK);
+    assert_null(imported.config);
+    version_record_clear(&imported);
 }
 
 static void a_broken_file_is_not_imported(void **state)
@@ -575,9 +630,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_rollback_brings_back_what_was_removed_and_passes_what_is_deleted,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(the_history_of_an_alias_tells_every_move, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_move_is_an_event, setup, teardown),
         cmocka_unit_test_setup_teardown(a_version_is_deleted_unless_an_alias_has_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_move_that_cannot_be_kept_leaves_what_was, setup, teardown),
         cmocka_unit_test_setup_teardown(an_imported_version_has_the_weights_of_the_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(lineage_that_is_no_job_is_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(a_broken_file_is_not_imported, setup, teardown),
         cmocka_unit_test_setup_teardown(orphans_are_swept_at_start, setup, teardown),
         cmocka_unit_test_setup_teardown(onnx_is_made_once_and_anew_after_a_start, setup, teardown),

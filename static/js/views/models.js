@@ -58,16 +58,18 @@ function versionTable(models, shown) {
 
 /** @param {Version} version @returns {[string, string][]} */
 function facts({ metrics, config, parameters }) {
-  const { epochs, batch_size: batch, learning_rate: rate, seed } = config.training;
+  const training = config?.training;
   return [
     ['Test accuracy', percent(metrics.test_accuracy, 2)],
     ['Test loss', metrics.test_loss === null ? '–' : loss(metrics.test_loss)],
     ['Parameters', integer(parameters)],
-    ['Images', config.dataset],
-    ['Epochs', String(epochs)],
-    ['Batch size', String(batch)],
-    ['Learning rate', String(rate)],
-    ['Seed', String(seed)],
+    ...(training ? /** @type {[string, string][]} */ ([ // an imported version may not tell
+      ['Images', config.dataset],
+      ['Epochs', String(training.epochs)],
+      ['Batch size', String(training.batch_size)],
+      ['Learning rate', String(training.learning_rate)],
+      ['Seed', String(training.seed)],
+    ]) : []),
   ];
 }
 
@@ -80,7 +82,7 @@ function versionCard({ production }, version) {
     element('a', { class: 'button', href, ...more }, text);
   const layers = element('ol', { class: 'layers', 'aria-label': 'Layers, from the picture to the answer' },
     element('li', { class: 'layer layer-end' }, 'A picture of 28\u202f×\u202f28'),
-    ...version.config.model.layers.map(layerRow),
+    ...(version.config?.model.layers ?? []).map(layerRow),
     element('li', { class: 'layer layer-end' }, 'Ten probabilities'));
   return [
     element('div', { class: 'job-head' }, element('h2', { id: 'version-title' }, `${model}, version ${number}`),
