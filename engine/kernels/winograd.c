@@ -107,6 +107,11 @@ struct pass {
     int first, second; /* the same one where there is but one */
 };
 
+INLINE int pass_rows(struct pass pass)
+{
+    return pass.second == pass.first ? 1 : 2;
+}
+
 INLINE int input_passes(enum tile_side side)
 {
     return side_points(side) == TILE ? 4 : side_points(side);
@@ -150,7 +155,7 @@ INLINE void input_tile(enum tile_side height, enum tile_side width, const float 
             half[1][j] = result[pass.second];
         }
         UNROLL
-        for (int h = 0; h <= (pass.second != pass.first); h++) {
+        for (int h = 0; h < pass_rows(pass); h++) {
             vec result[TILE];
             float *to = v + (size_t)side_point(height, h ? pass.second : pass.first) * TILE * point.one;
             HIDE(to);
@@ -416,7 +421,7 @@ INLINE void store_output_gradient(enum tile_side height, enum tile_side width, v
             half[1][j] = result[pass.second];
         }
         UNROLL
-        for (int h = 0; h <= (pass.second != pass.first); h++) {
+        for (int h = 0; h < pass_rows(pass); h++) {
             vec result[TILE];
             float *to = dm + (size_t)side_point(height, h ? pass.second : pass.first) * TILE * point.one;
             HIDE(to);
@@ -530,7 +535,7 @@ INLINE void input_gradient_tile(enum tile_side height, enum tile_side width, con
             half[1][j] = result[pass.second];
         }
         UNROLL
-        for (int h = 0; h <= (pass.second != pass.first); h++) {
+        for (int h = 0; h < pass_rows(pass); h++) {
             vec result[TILE];
             int i = h ? pass.second : pass.first;
             if (i < rows.from || i >= rows.to)

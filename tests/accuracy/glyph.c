@@ -123,8 +123,10 @@ static void find_middle_line(struct glyph *glyph)
     for (int y = 0; y < GLYPH_SIDE; y++)
         for (int x = 0; x < GLYPH_SIDE; x++)
             ink[y + 1][x + 1] = glyph->level[y][x] > 0.5f;
-    while (peel(ink, 0) | peel(ink, 1))
-        ;
+    for (bool peeled = true; peeled;) {
+        peeled = peel(ink, 0);
+        peeled = peel(ink, 1) || peeled;
+    }
     for (int y = 1; y <= GLYPH_SIDE; y++)
         for (int x = 1; x <= GLYPH_SIDE; x++) {
             if (!ink[y][x])

@@ -148,8 +148,10 @@ static double value_of(const char *text, const char *series)
     char line[256];
     snprintf(line, sizeof line, "\n%s ", series);
     const char *found = strstr(text, line);
-    if (!found)
+    if (!found) {
         fail_msg("no %s", series);
+        return 0;
+    }
     return strtod(found + strlen(line), NULL);
 }
 

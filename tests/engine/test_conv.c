@@ -58,7 +58,7 @@ static void to_padded(const double *packed, size_t pixels, int channels, size_t 
 
 static float *to_packed(const float *padded, size_t pixels, int channels, size_t pitch)
 {
-    float *packed = calloc(pixels * (size_t)channels, sizeof *packed);
+    float *packed = aligned_new(pixels * (size_t)channels, sizeof *packed);
     for (size_t i = 0; i < pixels * (size_t)channels; i++)
         packed[i] = padded[i / (size_t)channels * pitch + i % (size_t)channels];
     return packed;

@@ -101,10 +101,11 @@ static void what_happens_to_a_job_is_in_the_log_in_order(void **state)
     assert_int_equal(store_job_change(store, id, JOB_FAILED, "{\"code\":\"io\"}", &from, &err), JOB_CHANGED);
     reopen_store();
 
-    static const char *const expected[] = {
-        "{\"from\":null,\"to\":\"queued\"}", "{\"from\":\"queued\",\"to\":\"running\"}",
+    static const char of_epoch[] =
         "{\"epoch\":1,\"train_loss\":0.5,\"train_accuracy\":0.75,\"validation_loss\":null,"
-        "\"validation_accuracy\":null,\"seconds\":2.5}",
+        "\"validation_accuracy\":null,\"seconds\":2.5}";
+    static const char *const expected[] = {
+        "{\"from\":null,\"to\":\"queued\"}", "{\"from\":\"queued\",\"to\":\"running\"}", of_epoch,
         "{\"from\":\"running\",\"to\":\"failed\",\"error\":{\"code\":\"io\"}}"};
     struct event_record *events;
     size_t count = list_events(0, id, 10, &events);
