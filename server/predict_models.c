@@ -135,7 +135,7 @@ static struct served_model *withdraw_alias_locked(struct predict_service *servic
 
 /* Aliases of one version share it, so that their predictions share batches. */
 static struct served_model *share_locked(struct predict_service *service, struct served_model *served,
-                                         struct model *model)
+                                         const struct model *model)
 {
     struct served_model *there = find_version_locked(service, served->name, served->version);
     return served_model_ref_locked(there && there->model == model ? there : served);
