@@ -328,7 +328,7 @@ describe('with a trained network', () => {
     await page.goBack();
     await page.goBack();
     await page.getByRole('link', { name: 'Draw with it' }).click();
-    assert.equal(await page.locator('#reader').inputValue(), 'model=digits&version=1');
+    await page.waitForFunction(() => document.querySelector('#reader')?.value === 'model=digits&version=1');
   });
 
   test('a version that was imported without its training is shown as far as it is known', async () => {
