@@ -12,6 +12,7 @@ struct datasets;        /* what can be trained on */
 struct registry;        /* models, versions, aliases */
 struct predict_service; /* queue, workers and the models being served */
 struct jobs;            /* training jobs */
+struct event_streams;   /* clients that follow the log of events */
 
 struct app {
     const char *store_dir;  /* database, model files, checkpoints */
@@ -24,6 +25,7 @@ struct app {
     struct registry *registry;
     struct predict_service *predictions;
     struct jobs *jobs;
+    struct event_streams *streams;
 };
 
 #endif

@@ -1,4 +1,4 @@
-/* POST and GET /api/v1/jobs; GET /api/v1/jobs/{id}, …/metrics; POST …/cancel */
+/* POST and GET /api/v1/jobs; GET and DELETE /api/v1/jobs/{id}; GET …/metrics; POST …/cancel, pause, resume, priority */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,14 +199,10 @@ void handle_job_get(struct app *app, struct request *request)
     reply_json(request, 200, body);
 }
 
-static void change_job(struct app *app, struct request *request, enum job_state to)
+static void reply_change(struct app *app, struct request *request, const char *id, enum job_change change,
+                         const char *refusal, const struct error *err)
 {
-    const char *id = read_id(request);
-    enum job_state from;
-    struct error err;
-    if (!id)
-        return;
-    switch (jobs_change(app->jobs, id, to, &from, &err)) {
+    switch (change) {
     case JOB_CHANGED:
         reply_job(app, request, 202, id);
         break;
@@ -214,21 +210,86 @@ static void change_job(struct app *app, struct request *request, enum job_state 
         reply_job(app, request, 200, id);
         break;
     case JOB_REFUSED:
-        reply_problem(request, PROBLEM_CONFLICT, "The job is %s already, and cannot become %s.",
-                      job_state_name(from), job_state_name(to));
+        reply_problem(request, PROBLEM_CONFLICT, "%s", refusal);
         break;
     case JOB_UNKNOWN:
         reply_problem(request, PROBLEM_NOT_FOUND, "There is no job %s.", id);
         break;
     case JOB_CHANGE_FAILED:
-        reply_error(request, &err);
+        reply_error(request, err);
         break;
     }
+}
+
+static void change_job(struct app *app, struct request *request, enum job_state to)
+{
+    const char *id = read_id(request);
+    enum job_state from = to;
+    struct error err;
+    char refusal[128];
+    if (!id)
+        return;
+    enum job_change change = jobs_change(app->jobs, id, to, &from, &err);
+    snprintf(refusal, sizeof refusal, "The job is %s already, and cannot become %s.", job_state_name(from),
+             job_state_name(to));
+    reply_change(app, request, id, change, refusal, &err);
 }
 
 void handle_job_cancel(struct app *app, struct request *request)
 {
     change_job(app, request, JOB_CANCELLED);
+}
+
+void handle_job_pause(struct app *app, struct request *request)
+{
+    change_job(app, request, JOB_PAUSED);
+}
+
+void handle_job_resume(struct app *app, struct request *request)
+{
+    change_job(app, request, JOB_QUEUED);
+}
+
+void handle_job_delete(struct app *app, struct request *request)
+{
+    const char *id = read_id(request);
+    enum job_state from = JOB_QUEUED;
+    struct error err;
+    char refusal[128];
+    if (!id)
+        return;
+    enum job_change change = jobs_delete(app->jobs, id, &from, &err);
+    snprintf(refusal, sizeof refusal, "The job is %s; cancel it first.", job_state_name(from));
+    if (change == JOB_CHANGED)
+        reply_empty(request, 204);
+    else
+        reply_change(app, request, id, change, refusal, &err);
+}
+
+void handle_job_priority(struct app *app, struct request *request)
+{
+    static const char *const fields[] = {"priority", NULL};
+    const char *id = read_id(request);
+    json_t *json = id ? input_json_body(request, false) : NULL;
+    if (!json)
+        return;
+    struct problems problems = {0};
+    struct error err;
+    enum job_state from = JOB_QUEUED;
+    int64_t priority = 0;
+    char refusal[128];
+    input_known_fields(json, "", fields, &problems);
+    input_integer(json, "", "priority", -JOB_PRIORITY_MAX, JOB_PRIORITY_MAX, &priority, &problems);
+    if (!json_object_get(json, "priority"))
+        problems_add(&problems, ERR_ARGUMENT, "/priority", "is missing");
+    json_decref(json);
+    if (problems.count) {
+        reply_problems(request, PROBLEM_INVALID, &problems);
+        return;
+    }
+    enum job_change change = jobs_prioritise(app->jobs, id, (int)priority, &from, &err);
+    snprintf(refusal, sizeof refusal, "The job is %s already: its turn has come.", job_state_name(from));
+    reply_change(app, request, id, change, refusal, &err);
 }
 
 void handle_job_metrics(struct app *app, struct request *request)

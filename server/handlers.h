@@ -17,7 +17,14 @@ handler handle_job_create;
 handler handle_job_list;
 handler handle_job_get;
 handler handle_job_cancel;
+handler handle_job_pause;
+handler handle_job_resume;
+handler handle_job_delete;
+handler handle_job_priority;
 handler handle_job_metrics;
+
+/* handle_events.c */
+handler handle_events;
 
 /* handle_models.c */
 handler handle_model_list;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,9 +86,50 @@ static void response_add_headers(struct MHD_Response *response, const struct rep
         MHD_add_response_header(response, "Connection", "close");
 }
 
+/* The head of a reply that ends with its connection. */
+static char *write_head(const struct reply *reply, const char *media_type)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    fprintf(out, "HTTP/1.1 200 OK\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Type: %s\r\n",
+            media_type);
+    for (size_t i = 0; i < reply->header_count; i++)
+        fprintf(out, "%s: %s\r\n", reply->headers[i].name, reply->headers[i].value);
+    for (size_t i = 0; i < COUNT(security_headers); i++)
+        fprintf(out, "%s: %s\r\n", security_headers[i].name, security_headers[i].value);
+    fputs("\r\n", out);
+    bool failed = ferror(out) != 0;
+    if (fclose(out) == 0 && !failed)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* libmicrohttpd closes its descriptor of the socket, and with MHD_USE_TURBO does not shut the connection down. */
+int request_detach(struct request *request, const char *media_type, char **ret_head)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    char *head = write_head(&request->reply, media_type);
+    int fd = head ? fcntl(info->connect_fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (fd < 0) {
+        free(head);
+        return -1;
+    }
+    request->detached = true;
+    request->reply.status = 200;
+    *ret_head = head;
+    return fd;
+}
+
 enum MHD_Result request_send(struct request *request)
 {
     struct reply *reply = &request->reply;
+    if (request->detached)
+        return MHD_NO;
     if (reply->status == 0) {
         log_error("%s: the handler wrote no reply", request->path);
         reply_problem(request, PROBLEM_INTERNAL, "The server has no answer to this.");
@@ -279,7 +321,7 @@ static void on_log(void *context, const char *format, va_list arguments)
 static struct MHD_Daemon *daemon_start(struct http_server *server, const struct http_config *config)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET |
-                     MHD_USE_ERROR_LOG;
+                     MHD_USE_ERROR_LOG | MHD_USE_TURBO; /* without it request_detach would not do */
     unsigned threads = (unsigned)config->threads;
     unsigned connections = ((unsigned)config->connections_max + threads - 1) / threads;
     unsigned per_address = ((unsigned)config->connections_per_address_max + threads - 1) / threads;

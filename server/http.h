@@ -75,6 +75,12 @@ bool request_client_left(const struct request *request);
 /* Runs `handle` for this request on a thread that may block. Writes a 503 itself when too many wait. */
 void request_move_to_worker(struct request *request, handler *handle);
 
+/* Takes the connection away from the server: the socket, non-blocking, which the caller closes. `ret_head` is the
+ * beginning of a reply 200 with `media_type` and with the headers of reply_header, on the heap; after it the caller writes
+ * a body for as long as it wants, which ends with the connection. Returns -1 when there are no descriptors or no memory:
+ * then nothing has happened. The handler writes no reply after that. */
+int request_detach(struct request *request, const char *media_type, char **ret_head);
+
 /* ---- The server ------------------------------------------------------------------------------------ */
 
 #define HTTP_THREADS_MAX 64

@@ -79,6 +79,7 @@ struct request {
     void (*release)(void *context);
     handler *run_on_worker, *resume_with;
     bool suspended; /* as libmicrohttpd has it */
+    bool detached;  /* somebody else answers on its connection */
     bool *parked;   /* set by request_suspend for whoever runs the handler */
     struct reply reply;
 };

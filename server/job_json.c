@@ -26,6 +26,11 @@ static json_t *time_or_null(int64_t wall_ms)
     return json_string(text);
 }
 
+static json_t *positive_or_null(int64_t number)
+{
+    return number > 0 ? json_integer((json_int_t)number) : json_null();
+}
+
 static json_t *text_or_null(const char *json_text)
 {
     return json_text ? json_loads(json_text, 0, NULL) : json_null();
@@ -45,13 +50,22 @@ static json_t *progress_to_json(const struct job_progress *progress, const json_
                      progress->stopped_early);
 }
 
+json_t *job_progress_to_json(const struct job_view *view)
+{
+    json_t *config = text_or_null(view->record.config);
+    json_t *progress = progress_to_json(&view->progress, config);
+    json_decref(config);
+    return progress;
+}
+
 json_t *job_to_json(const struct job_view *view)
 {
     const struct job_record *job = &view->record;
     json_t *config = text_or_null(job->config);
     json_t *progress = view->is_live ? progress_to_json(&view->progress, config) : json_null();
-    return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", job->id, "state",
-                     job_state_name(job->state), "sweep", *job->sweep ? job->sweep : NULL, "created_at",
+    return json_pack("{s:s, s:s, s:s?, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", job->id, "state",
+                     job_state_name(job->state), "sweep", *job->sweep ? job->sweep : NULL, "priority",
+                     job->priority, "position", positive_or_null(job->position), "created_at",
                      time_or_null(job->created_at), "started_at", time_or_null(job->started_at),
                      "finished_at", time_or_null(job->finished_at), "progress", progress, "config", config,
                      "result", text_or_null(job->result), "error", text_or_null(job->error));
@@ -84,7 +98,8 @@ json_t *job_series_to_json(const struct job_series *series, size_t max_points)
     json_t *epochs = json_array();
     for (size_t i = 0; i < series->epoch_count; i++)
         json_array_append_new(epochs, epoch_to_json(&series->epochs[i]));
-    return json_pack("{s:o, s:o}", "epochs", epochs, "steps", steps_to_json(&series->steps, max_points));
+    return json_pack("{s:o, s:o, s:o}", "epochs", epochs, "steps", steps_to_json(&series->steps, max_points),
+                     "steps_per_epoch", positive_or_null(series->steps_per_epoch));
 }
 
 /* ---- Models ---------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include "server/jobs.h"
 
 /* New references, NULL without memory. */
+struct json_t *job_progress_to_json(const struct job_view *view); /* of a live one */
 struct json_t *job_to_json(const struct job_view *view);
 struct json_t *job_series_to_json(const struct job_series *series, size_t max_points);
 struct json_t *model_to_json(const struct model_record *model);

@@ -10,8 +10,8 @@
 #define DEFAULT_DATASET "mnist"
 #define DEFAULT_RECIPE  "reference"
 
-static const char *const known_fields[] = {"name",  "dataset",  "recipe",    "init_from",
-                                           "model", "training", "promotion", NULL};
+static const char *const known_fields[] = {"name",     "dataset",   "recipe",   "init_from", "model",
+                                           "training", "promotion", "priority", NULL};
 
 static void read_names(const json_t *json, struct job_request *request, struct problems *problems)
 {
@@ -19,10 +19,13 @@ static void read_names(const json_t *json, struct job_request *request, struct p
     int promotion = PROMOTION_IF_BETTER;
     input_name(json, "", "name", &name, problems);
     input_name(json, "", "dataset", &dataset, problems);
+    int64_t priority = 0;
     input_choice(json, "", "promotion", promotion_names, &promotion, problems);
+    input_integer(json, "", "priority", -JOB_PRIORITY_MAX, JOB_PRIORITY_MAX, &priority, problems);
     snprintf(request->name, sizeof request->name, "%s", name);
     snprintf(request->dataset, sizeof request->dataset, "%s", dataset);
     request->promotion = (enum promotion)promotion;
+    request->priority = (int)priority;
 }
 
 /* What model and training are by default. */

@@ -1,7 +1,7 @@
 /* A training job as asked for, checked: what POST /api/v1/jobs takes and what the store keeps of it.
  *
  *   {"name": "digits", "dataset": "mnist", "recipe": "reference", "model": {"preset": "reference"},
- *    "training": {"epochs": 10, …}, "promotion": "if_better"}
+ *    "training": {"epochs": 10, …}, "promotion": "if_better", "priority": 0}
  *
  * Every field may be absent; these are the defaults. A recipe is what `model` and the fields of `training` default to.
  * "init_from": {"model": "digits", "version": 3} begins with the weights of that version, and so with its layers.
@@ -21,6 +21,8 @@ struct job_origin {
     int version; /* 0: none, the weights are drawn */
 };
 
+#define JOB_PRIORITY_MAX 100
+
 struct job_request {
     char name[NAME_MAX_LENGTH + 1]; /* of the model to register */
     char dataset[NAME_MAX_LENGTH + 1];
@@ -29,6 +31,7 @@ struct job_request {
     struct model_plan plan;
     struct train_config training;
     enum promotion promotion;
+    int priority; /* -JOB_PRIORITY_MAX..JOB_PRIORITY_MAX, the higher runs first; it is the job's, not its configuration's */
 };
 
 /* What a job may use. */
@@ -50,7 +53,7 @@ MUST_CHECK enum status job_request_from_json(const struct json_t *json, const st
                                              const struct job_limits *limits, struct job_request *ret_request,
                                              struct problems *problems);
 
-/* Every field with its value, the model as layers; recipe and init_from only if they were given. A new reference, NULL
+/* Every field but the priority with its value, the model as layers; recipe and init_from only if they were given. A new reference, NULL
  * without memory. Reading it again gives an equal request. */
 struct json_t *job_request_to_json(const struct job_request *request);
 

@@ -15,17 +15,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct job_runner {
+/* A thread that runs one job after the other, with a team of its own. */
+struct runner_lane {
     const struct app *app;
     struct thread_team *team;
     pthread_t thread;
     bool started;
 };
 
+struct job_runner {
+    struct jobs *jobs;
+    int lane_count;
+    struct runner_lane lanes[JOBS_CONCURRENT_MAX];
+};
+
 /* One job, from jobs_take to jobs_release. */
 struct run {
     const struct app *app;
     struct thread_team *team;
+    struct live_job *live;
     const struct job_record *job;
     struct job_request request;
     struct dataset *train, *test;
@@ -49,7 +57,7 @@ static void report(struct run *run, enum job_phase phase)
                                           .eta_seconds = meter_eta(&run->meter, clock_seconds()),
                                           .stopped_early = progress.stopped_early,
                                           .best_epoch = progress.best_epoch};
-    run->order = jobs_report(run->app->jobs, &run->progress);
+    run->order = jobs_report(run->app->jobs, run->live, &run->progress);
 }
 
 /* Predictions can have the model in training; when that fails the training matters more. */
@@ -150,7 +158,7 @@ static enum status get_ready(struct run *run, struct error *err)
         log_info("job %s continues in epoch %d of %d", run->job->id, progress.epoch, progress.epochs);
     if (epochs_done(&progress) > 0)
         offer_model(run, epochs_done(&progress));
-    return jobs_continue(run->app->jobs, steps_done(&progress), err);
+    return jobs_continue(run->app->jobs, run->live, steps_done(&progress), progress.steps, err);
 }
 
 /* ---- Training -------------------------------------------------------------------------------------- */
@@ -168,14 +176,14 @@ static void on_step(struct run *run)
     meter_step(&run->meter, clock_seconds(), progress.images);
     metrics_trained(run->app->metrics, (uint64_t)(progress.images - run->images_counted));
     run->images_counted = progress.images;
-    jobs_step(run->app->jobs, steps_done(&progress), progress.step_loss);
+    jobs_step(run->app->jobs, run->live, steps_done(&progress), progress.step_loss);
 }
 
 /* Metrics before the checkpoint: a checkpoint is never ahead of what can be read about the run. */
 static enum status on_epoch(struct run *run, struct error *err)
 {
     struct epoch_metrics metrics = trainer_last_epoch(run->trainer);
-    enum status status = jobs_epoch(run->app->jobs, &metrics, err);
+    enum status status = jobs_epoch(run->app->jobs, run->live, &metrics, err);
     if (status == OK)
         status = save_checkpoint(run, err);
     if (status)
@@ -337,7 +345,8 @@ static void fail(const struct run *run, const struct error *reason)
     log_error("job %s failed: %s", run->job->id, detail);
     json_t *json = json_pack("{s:s, s:s}", "code", failures[reason->code].code, "detail", detail);
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    jobs_fail(run->app->jobs, text ? text : "{\"code\":\"out_of_memory\",\"detail\":\"no memory\"}");
+    jobs_fail(run->app->jobs, run->live,
+              text ? text : "{\"code\":\"out_of_memory\",\"detail\":\"no memory\"}");
     free(text);
     json_decref(json);
 }
@@ -346,13 +355,13 @@ static void fail(const struct run *run, const struct error *reason)
 static void leave(const struct run *run)
 {
     struct error err;
-    if (jobs_keep_losses(run->app->jobs, &err) || save_checkpoint(run, &err))
+    if (jobs_keep_losses(run->app->jobs, run->live, &err) || save_checkpoint(run, &err))
         log_warning("job %s will go on from its last complete epoch: %s", run->job->id, err.message);
 }
 
-static void run_job(struct job_runner *runner, const struct job_record *job)
+static void run_job(const struct runner_lane *lane, struct live_job *live, const struct job_record *job)
 {
-    struct run run = {.app = runner->app, .team = runner->team, .job = job};
+    struct run run = {.app = lane->app, .team = lane->team, .live = live, .job = job};
     struct error err;
     log_info("job %s starts", job->id);
     enum status status = get_ready(&run, &err);
@@ -365,54 +374,72 @@ static void run_job(struct job_runner *runner, const struct job_record *job)
         fail(&run, &err);
     else if (run.order == JOB_PAUSE || run.order == JOB_STOP)
         leave(&run);
-    predict_withdraw_live(runner->app->predictions, job->id);
+    predict_withdraw_live(lane->app->predictions, job->id);
     trainer_free(run.trainer);
     dataset_unref(run.train);
     dataset_unref(run.test);
-    jobs_release(runner->app->jobs);
+    jobs_release(lane->app->jobs, live);
 }
 
-/* ---- The thread ------------------------------------------------------------------------------------ */
+/* ---- The threads ----------------------------------------------------------------------------------- */
 
-static void *runner_main(void *argument)
+static void *lane_main(void *argument)
 {
-    struct job_runner *runner = argument;
+    const struct runner_lane *lane = argument;
+    struct live_job *live;
     struct job_record job;
     thread_lower_priority();
-    while (jobs_take(runner->app->jobs, &job)) {
-        run_job(runner, &job);
+    while (jobs_take(lane->app->jobs, &live, &job)) {
+        run_job(lane, live, &job);
         job_record_clear(&job);
     }
     return NULL;
 }
 
-enum status job_runner_create(const struct app *app, int threads, struct job_runner **ret_runner,
-                              struct error *err)
+static enum status lane_start(struct runner_lane *lane, const struct app *app, int threads, struct error *err)
+{
+    lane->app = app;
+    enum status status = thread_team_create(threads, true, &lane->team, err);
+    if (status == OK && pthread_create(&lane->thread, NULL, lane_main, lane))
+        status = error_set(err, ERR_MEMORY, "a thread of the job runner cannot be started");
+    lane->started = status == OK;
+    return status;
+}
+
+enum status job_runner_create(const struct app *app, int threads, int concurrent,
+                              struct job_runner **ret_runner, struct error *err)
 {
     struct job_runner *runner = calloc(1, sizeof *runner);
     if (!runner)
         return error_set(err, ERR_MEMORY, "no memory for the job runner");
-    runner->app = app;
-    enum status status = thread_team_create(threads, true, &runner->team, err);
-    if (status == OK && pthread_create(&runner->thread, NULL, runner_main, runner))
-        status = error_set(err, ERR_MEMORY, "the job runner's thread cannot be started");
+    runner->jobs = app->jobs;
+    runner->lane_count = concurrent;
+    enum status status = OK;
+    for (int i = 0; i < concurrent && status == OK; i++)
+        status = lane_start(&runner->lanes[i], app, job_runner_share(threads, concurrent, i), err);
     if (status) {
         job_runner_free(runner);
         return status;
     }
-    runner->started = true;
     *ret_runner = runner;
     return OK;
+}
+
+int job_runner_share(int threads, int concurrent, int lane)
+{
+    int share = threads / concurrent + (lane < threads % concurrent);
+    return share ? share : 1;
 }
 
 void job_runner_free(struct job_runner *runner)
 {
     if (!runner)
         return;
-    if (runner->started) {
-        jobs_stop(runner->app->jobs);
-        pthread_join(runner->thread, NULL);
+    jobs_stop(runner->jobs);
+    for (int i = 0; i < runner->lane_count; i++) {
+        if (runner->lanes[i].started)
+            pthread_join(runner->lanes[i].thread, NULL);
+        thread_team_free(runner->lanes[i].team);
     }
-    thread_team_free(runner->team);
     free(runner);
 }

@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The job that the runner has in hand. */
-struct live {
+/* A place for a job that a thread of the runner has in hand. */
+struct live_job {
     char id[JOB_ID_LENGTH + 1]; /* "" for none */
     enum job_order order;
     struct job_progress progress;
@@ -28,13 +28,14 @@ struct jobs {
     bool (*feed)(void *context);
     void *feed_context;
 
-    /* Guards live and stopping. Held while a state changes in the store, so that both agree; the store's own
+    /* Guards what is live and stopping. Held while a state changes in the store, so that both agree; the store's own
      * locks are taken under it, never the other way round. */
     pthread_mutex_t mutex;
-    pthread_cond_t wake; /* changes has grown, or the service stops */
-    uint64_t changes;    /* how often something happened after which a job may wait */
+    pthread_cond_t wake;     /* changes has grown, or the service stops */
+    uint64_t changes;        /* how often something happened after which a job may wait */
+    pthread_cond_t released; /* a job is out of the runner's hands, or the service stops */
     bool stopping;
-    struct live live;
+    struct live_job live[]; /* config.concurrent of them */
 };
 
 #define RETRY_SECONDS 5
@@ -84,7 +85,7 @@ static bool is_needed_checkpoint(void *context, const char *name)
 enum status jobs_create(struct store *store, const struct job_sources *sources,
                         const struct jobs_config *config, struct jobs **ret_jobs, struct error *err)
 {
-    struct jobs *jobs = calloc(1, sizeof *jobs);
+    struct jobs *jobs = calloc(1, sizeof *jobs + (size_t)config->concurrent * sizeof *jobs->live);
     if (!jobs)
         return error_set(err, ERR_MEMORY, "no memory for the jobs");
     jobs->store = store;
@@ -92,6 +93,7 @@ enum status jobs_create(struct store *store, const struct job_sources *sources,
     jobs->config = *config;
     pthread_mutex_init(&jobs->mutex, NULL);
     pthread_cond_init(&jobs->wake, NULL);
+    pthread_cond_init(&jobs->released, NULL);
 
     char folder[FILES_PATH_SIZE];
     enum status status = files_path(folder, err, "%s/checkpoints", store_folder(store));
@@ -113,6 +115,7 @@ void jobs_free(struct jobs *jobs)
 {
     if (!jobs)
         return;
+    pthread_cond_destroy(&jobs->released);
     pthread_cond_destroy(&jobs->wake);
     pthread_mutex_destroy(&jobs->mutex);
     free(jobs);
@@ -123,6 +126,7 @@ void jobs_stop(struct jobs *jobs)
     pthread_mutex_lock(&jobs->mutex);
     jobs->stopping = true;
     pthread_cond_broadcast(&jobs->wake);
+    pthread_cond_broadcast(&jobs->released);
     pthread_mutex_unlock(&jobs->mutex);
 }
 
@@ -174,7 +178,8 @@ enum job_insert_result jobs_submit(struct jobs *jobs, const struct job_request *
     struct job_insert insert = {.config = config,
                                 .idempotency_key = key,
                                 .request_digest = digest,
-                                .queue_limit = jobs->config.queue_limit};
+                                .queue_limit = jobs->config.queue_limit,
+                                .priority = request->priority};
     enum job_insert_result result = store_job_insert(jobs->store, &insert, ret_id, err);
     free(config);
     if (result == JOB_INSERTED)
@@ -232,15 +237,38 @@ static void remove_checkpoint(const struct jobs *jobs, const char *id)
         log_warning("%s could not be removed", path);
 }
 
+/* With the mutex held; NULL when the runner does not have this job in hand. */
+static struct live_job *find_live(struct jobs *jobs, const char *id)
+{
+    for (int i = 0; i < jobs->config.concurrent; i++) {
+        if (strcmp(jobs->live[i].id, id) == 0)
+            return &jobs->live[i];
+    }
+    return NULL;
+}
+
+/* With the mutex held. A running job goes back into the queue when the service ends, but not at a client's wish. */
+static bool runs_already(struct jobs *jobs, const char *id, enum job_state *ret_from)
+{
+    struct job_record job;
+    if (!find_live(jobs, id) || store_job_read(jobs->store, id, &job, NULL))
+        return false;
+    *ret_from = job.state;
+    job_record_clear(&job);
+    return *ret_from == JOB_RUNNING;
+}
+
 enum job_change jobs_change(struct jobs *jobs, const char *id, enum job_state to, enum job_state *ret_from,
                             struct error *err)
 {
     pthread_mutex_lock(&jobs->mutex);
-    enum job_change change = store_job_change(jobs->store, id, to, NULL, ret_from, err);
+    enum job_change change = to == JOB_QUEUED && runs_already(jobs, id, ret_from)
+                                 ? JOB_UNCHANGED
+                                 : store_job_change(jobs->store, id, to, NULL, ret_from, err);
     if (change == JOB_CHANGED) {
-        bool live = strcmp(jobs->live.id, id) == 0;
+        struct live_job *live = find_live(jobs, id);
         if (live && to != JOB_QUEUED)
-            jobs->live.order = to == JOB_PAUSED ? JOB_PAUSE : JOB_CANCEL;
+            live->order = to == JOB_PAUSED ? JOB_PAUSE : JOB_CANCEL;
         if (!live && job_state_is_final(to))
             remove_checkpoint(jobs, id); /* that of a live job is the runner's */
         if (to == JOB_QUEUED || !live)
@@ -248,6 +276,30 @@ enum job_change jobs_change(struct jobs *jobs, const char *id, enum job_state to
     }
     pthread_mutex_unlock(&jobs->mutex);
     return change;
+}
+
+enum job_change jobs_delete(struct jobs *jobs, const char *id, enum job_state *ret_from, struct error *err)
+{
+    struct job_record job;
+    pthread_mutex_lock(&jobs->mutex);
+    enum status status = store_job_read(jobs->store, id, &job, err);
+    if (status == OK) {
+        *ret_from = job.state;
+        job_record_clear(&job);
+        while (job_state_is_final(*ret_from) && find_live(jobs, id) && !jobs->stopping)
+            pthread_cond_wait(&jobs->released, &jobs->mutex);
+    }
+    enum job_change change = status == OK              ? store_job_delete(jobs->store, id, ret_from, err)
+                             : status == ERR_NOT_FOUND ? JOB_UNKNOWN
+                                                       : JOB_CHANGE_FAILED;
+    pthread_mutex_unlock(&jobs->mutex);
+    return change;
+}
+
+enum job_change jobs_prioritise(struct jobs *jobs, const char *id, int priority, enum job_state *ret_from,
+                                struct error *err)
+{
+    return store_job_prioritise(jobs->store, id, priority, ret_from, err);
 }
 
 /* With the mutex held. */
@@ -259,23 +311,36 @@ static void wait_to_retry(struct jobs *jobs)
     pthread_cond_timedwait(&jobs->wake, &jobs->mutex, &until);
 }
 
-/* With the mutex held: the next queued job becomes the live one. ERR_NOT_FOUND: none is queued. */
-static enum status start_next(struct jobs *jobs, struct job_record *ret_record, struct error *err)
+/* With the mutex held: the queued job whose turn it is. One that was paused and resumed may still be in the hands of
+ * another thread, which leaves it: it has to wait until then. */
+static enum status find_next(struct jobs *jobs, struct job_record *ret_record, struct error *err)
+{
+    for (size_t skip = 0;; skip++) {
+        enum status status = store_job_next(jobs->store, skip, ret_record, err);
+        if (status || !find_live(jobs, ret_record->id))
+            return status;
+        job_record_clear(ret_record);
+    }
+}
+
+/* With the mutex held: the next job takes this place. ERR_NOT_FOUND: none is queued. */
+static enum status start_next(struct jobs *jobs, struct live_job *live, struct job_record *ret_record,
+                              struct error *err)
 {
     struct job_record job;
     enum job_state from;
-    enum status status = store_job_oldest(jobs->store, JOB_QUEUED, &job, err);
+    enum status status = find_next(jobs, &job, err);
     if (status)
         return status;
     if (store_job_change(jobs->store, job.id, JOB_RUNNING, NULL, &from, err) != JOB_CHANGED) {
         job_record_clear(&job);
         return ERR_IO;
     }
-    memcpy(jobs->live.id, job.id, sizeof job.id);
-    jobs->live.order = JOB_GO_ON;
-    jobs->live.progress =
+    memcpy(live->id, job.id, sizeof job.id);
+    live->order = JOB_GO_ON;
+    live->progress =
         (struct job_progress){.phase = PHASE_LOADING, .images_per_second = NAN, .eta_seconds = NAN};
-    loss_series_start(&jobs->live.series);
+    loss_series_start(&live->series);
     *ret_record = job;
     return OK;
 }
@@ -294,13 +359,14 @@ static void wait_for_jobs(struct jobs *jobs)
         pthread_cond_wait(&jobs->wake, &jobs->mutex);
 }
 
-bool jobs_take(struct jobs *jobs, struct job_record *ret_record)
+bool jobs_take(struct jobs *jobs, struct live_job **ret_live, struct job_record *ret_record)
 {
     struct error err;
     bool taken = false;
     pthread_mutex_lock(&jobs->mutex);
+    struct live_job *live = find_live(jobs, "");
     while (!jobs->stopping && !taken) {
-        enum status status = start_next(jobs, ret_record, &err);
+        enum status status = start_next(jobs, live, ret_record, &err);
         taken = status == OK;
         if (status == ERR_NOT_FOUND) {
             wait_for_jobs(jobs);
@@ -308,33 +374,35 @@ bool jobs_take(struct jobs *jobs, struct job_record *ret_record)
             log_error("no job can be started: %s", err.message);
             wait_to_retry(jobs);
         }
+        if (!taken)
+            live = find_live(jobs, "");
     }
     pthread_mutex_unlock(&jobs->mutex);
+    *ret_live = live;
     return taken;
 }
 
-void jobs_fail(struct jobs *jobs, const char *error)
+void jobs_fail(struct jobs *jobs, struct live_job *live, const char *error)
 {
     struct error err;
     enum job_state from;
     pthread_mutex_lock(&jobs->mutex);
-    while (store_job_change(jobs->store, jobs->live.id, JOB_FAILED, error, &from, &err) ==
-               JOB_CHANGE_FAILED &&
+    while (store_job_change(jobs->store, live->id, JOB_FAILED, error, &from, &err) == JOB_CHANGE_FAILED &&
            !jobs->stopping) {
-        log_error("the failure of job %s cannot be kept yet: %s", jobs->live.id, err.message);
+        log_error("the failure of job %s cannot be kept yet: %s", live->id, err.message);
         wait_to_retry(jobs);
     }
     pthread_mutex_unlock(&jobs->mutex);
 }
 
-void jobs_release(struct jobs *jobs)
+void jobs_release(struct jobs *jobs, struct live_job *live)
 {
     struct job_record job;
     struct error err;
     enum job_state from;
     pthread_mutex_lock(&jobs->mutex);
-    if (store_job_read(jobs->store, jobs->live.id, &job, &err)) {
-        log_error("job %s: %s", jobs->live.id, err.message);
+    if (store_job_read(jobs->store, live->id, &job, &err)) {
+        log_error("job %s: %s", live->id, err.message);
     } else {
         if (job_state_is_final(job.state))
             remove_checkpoint(jobs, job.id);
@@ -343,54 +411,60 @@ void jobs_release(struct jobs *jobs)
             log_warning("job %s is queued again only at the next start: %s", job.id, err.message);
         job_record_clear(&job);
     }
-    jobs->live.id[0] = '\0';
+    live->id[0] = '\0';
+    pthread_cond_broadcast(&jobs->released);
+    pthread_cond_broadcast(&jobs->wake); /* it may have been resumed meanwhile */
     pthread_mutex_unlock(&jobs->mutex);
 }
 
-/* ---- The running job ------------------------------------------------------------------------------- */
+/* ---- The running jobs ------------------------------------------------------------------------------ */
 
-enum job_order jobs_report(struct jobs *jobs, const struct job_progress *progress)
+enum job_order jobs_report(struct jobs *jobs, struct live_job *live, const struct job_progress *progress)
 {
     pthread_mutex_lock(&jobs->mutex);
-    jobs->live.progress = *progress;
-    enum job_order order = jobs->live.order;
+    live->progress = *progress;
+    enum job_order order = live->order;
     if (order == JOB_GO_ON && jobs->stopping)
         order = JOB_STOP;
     pthread_mutex_unlock(&jobs->mutex);
     return order;
 }
 
-void jobs_step(struct jobs *jobs, int64_t step, double loss)
+void jobs_step(struct jobs *jobs, struct live_job *live, int64_t step, double loss)
 {
     pthread_mutex_lock(&jobs->mutex);
-    loss_series_add(&jobs->live.series, step, loss);
+    loss_series_add(&live->series, step, loss);
     pthread_mutex_unlock(&jobs->mutex);
 }
 
-enum status jobs_continue(struct jobs *jobs, int64_t step, struct error *err)
+enum status jobs_continue(struct jobs *jobs, struct live_job *live, int64_t step, int64_t steps_per_epoch,
+                          struct error *err)
 {
     struct step_losses kept;
-    enum status status = store_steps_read(jobs->store, jobs->live.id, &kept, err);
+    enum status status = store_job_steps_put(jobs->store, live->id, steps_per_epoch, err);
+    if (status == OK)
+        status = store_steps_read(jobs->store, live->id, &kept, err);
     if (status)
         return status;
     pthread_mutex_lock(&jobs->mutex);
-    loss_series_resume(&jobs->live.series, &kept, step);
+    loss_series_resume(&live->series, &kept, step);
     pthread_mutex_unlock(&jobs->mutex);
     free(kept.losses);
     return OK;
 }
 
-/* The runner alone writes the series, so these two may read it without the mutex. */
-enum status jobs_epoch(struct jobs *jobs, const struct epoch_metrics *metrics, struct error *err)
+/* Its own thread alone writes a job's series, so these two may read it without the mutex. */
+enum status jobs_epoch(struct jobs *jobs, struct live_job *live, const struct epoch_metrics *metrics,
+                       struct error *err)
 {
-    struct step_losses steps = loss_series_view(&jobs->live.series);
-    return store_epoch_put(jobs->store, jobs->live.id, metrics, &steps, err);
+    struct step_losses steps = loss_series_view(&live->series);
+    return store_epoch_put(jobs->store, live->id, metrics, &steps, err);
 }
 
-enum status jobs_keep_losses(struct jobs *jobs, struct error *err)
+enum status jobs_keep_losses(struct jobs *jobs, struct live_job *live, struct error *err)
 {
-    struct step_losses steps = loss_series_view(&jobs->live.series);
-    return store_steps_put(jobs->store, jobs->live.id, &steps, err);
+    struct step_losses steps = loss_series_view(&live->series);
+    return store_steps_put(jobs->store, live->id, &steps, err);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------------- */
@@ -414,8 +488,11 @@ static struct job_view make_view(struct jobs *jobs, struct job_record record)
 {
     struct job_view view = {.record = record};
     pthread_mutex_lock(&jobs->mutex);
-    view.is_live = record.state == JOB_RUNNING && strcmp(jobs->live.id, record.id) == 0;
-    view.progress = jobs->live.progress;
+    const struct live_job *live = record.state == JOB_RUNNING ? find_live(jobs, record.id) : NULL;
+    if (live) {
+        view.is_live = true;
+        view.progress = live->progress;
+    }
     pthread_mutex_unlock(&jobs->mutex);
     return view;
 }
@@ -427,6 +504,16 @@ enum status jobs_read(struct jobs *jobs, const char *id, struct job_view *ret_vi
     if (status == OK)
         *ret_view = make_view(jobs, record);
     return status;
+}
+
+enum status jobs_running(struct jobs *jobs, size_t index, struct job_view *ret_view, struct error *err)
+{
+    char id[JOB_ID_LENGTH + 1] = "";
+    pthread_mutex_lock(&jobs->mutex);
+    if (index < (size_t)jobs->config.concurrent)
+        memcpy(id, jobs->live[index].id, sizeof id);
+    pthread_mutex_unlock(&jobs->mutex);
+    return *id ? jobs_read(jobs, id, ret_view, err) : error_set(err, ERR_NOT_FOUND, "no job is running");
 }
 
 enum status jobs_list(struct jobs *jobs, const struct job_filter *filter, struct job_view **ret_views,
@@ -463,10 +550,10 @@ void job_series_clear(struct job_series *series)
 static bool copy_live_losses(struct jobs *jobs, const char *id, struct step_losses *ret_steps)
 {
     pthread_mutex_lock(&jobs->mutex);
-    const struct loss_series *series = &jobs->live.series;
-    bool live = strcmp(jobs->live.id, id) == 0;
-    float *losses = live ? malloc(sizeof series->losses) : NULL;
+    const struct live_job *live = find_live(jobs, id);
+    float *losses = live ? malloc(sizeof live->series.losses) : NULL;
     if (losses) {
+        const struct loss_series *series = &live->series;
         memcpy(losses, series->losses, series->count * sizeof *losses);
         *ret_steps = (struct step_losses){series->stride, series->count, losses};
     }
@@ -481,6 +568,7 @@ enum status jobs_series(struct jobs *jobs, const char *id, struct job_series *re
     enum status status = store_job_read(jobs->store, id, &record, err);
     if (status)
         return status;
+    series.steps_per_epoch = record.steps_per_epoch;
     job_record_clear(&record);
     status = store_epochs_read(jobs->store, id, &series.epochs, &series.epoch_count, err);
     if (status == OK && !copy_live_losses(jobs, id, &series.steps))

@@ -1,7 +1,7 @@
 /* Training jobs: the queue, what clients may do with a job, and what the runner reports about the one it has in hand.
  *
- * The store holds every job and its state; this service adds what need not survive: the progress of the running job
- * and the losses since its last epoch. A client's pause or cancel is in the store when the call returns; the runner
+ * The store holds every job and its state; this service adds what need not survive: the progress of the running jobs
+ * and the losses since their last epochs. A client's pause or cancel is in the store when the call returns; the runner
  * sees it with its next report, some milliseconds later.
  *
  * Any thread may call; calls wait for the disk. */
@@ -15,8 +15,11 @@
 
 struct jobs;
 
+#define JOBS_CONCURRENT_MAX 8
+
 struct jobs_config {
     size_t queue_limit; /* jobs that may wait, at least 1 */
+    int concurrent;     /* jobs that run at once, 1..JOBS_CONCURRENT_MAX */
     struct job_limits limits;
 };
 
@@ -52,9 +55,19 @@ void jobs_set_feeder(struct jobs *jobs, bool (*feed)(void *context), void *conte
 /* Something may wait now that did not before: the runner looks again. */
 void jobs_wake(struct jobs *jobs);
 
-/* What a client may bring a job to: JOB_CANCELLED, JOB_PAUSED, or JOB_QUEUED to resume a paused one. */
+/* What a client may bring a job to: JOB_CANCELLED, JOB_PAUSED, or JOB_QUEUED to resume a paused one; JOB_UNCHANGED if a
+ * job to resume is running. */
 MUST_CHECK enum job_change jobs_change(struct jobs *jobs, const char *id, enum job_state to,
                                        enum job_state *ret_from, struct error *err);
+
+/* Forgets a job that has ended, with its metrics; versions that came of it stay. Waits until the runner has let go of it.
+ * JOB_REFUSED: it has not ended. */
+MUST_CHECK enum job_change jobs_delete(struct jobs *jobs, const char *id, enum job_state *ret_from,
+                                       struct error *err);
+
+/* Of a job that waits or is paused: the higher runs first. JOB_REFUSED: it does neither. */
+MUST_CHECK enum job_change jobs_prioritise(struct jobs *jobs, const char *id, int priority,
+                                           enum job_state *ret_from, struct error *err);
 
 enum job_phase {
     PHASE_LOADING, /* the dataset or a checkpoint is being read */
@@ -91,7 +104,12 @@ MUST_CHECK enum status jobs_list(struct jobs *jobs, const struct job_filter *fil
                                  struct job_view **ret_views, size_t *ret_count, bool *ret_has_more,
                                  struct error *err);
 
+/* The job in the `index`-th place of those that run; ERR_NOT_FOUND when that is empty. */
+MUST_CHECK enum status jobs_running(struct jobs *jobs, size_t index, struct job_view *ret_view,
+                                    struct error *err);
+
 struct job_series {
+    int64_t steps_per_epoch; /* 0 before it has started */
     struct epoch_metrics *epochs;
     size_t epoch_count;
     struct step_losses steps;
@@ -103,41 +121,48 @@ void job_series_clear(struct job_series *series);
 MUST_CHECK enum status jobs_series(struct jobs *jobs, const char *id, struct job_series *ret_series,
                                    struct error *err);
 
-/* ---- For the runner: one thread, one job in hand at a time ------------------------------------------ */
+/* ---- For the runner: threads that each have one job in hand at a time -------------------------------- */
+
+/* A job that is running. */
+struct live_job;
 
 /* What the runner has to do with its job. */
 enum job_order { JOB_GO_ON, JOB_PAUSE, JOB_CANCEL, JOB_STOP };
 
-/* Waits for a queued job and makes it the running one. False: the service stops. The caller clears the record. */
-MUST_CHECK bool jobs_take(struct jobs *jobs, struct job_record *ret_record);
+/* Waits for a queued job and makes it a running one, in the caller's hands until jobs_release. False: the service stops.
+ * The caller clears the record. */
+MUST_CHECK bool jobs_take(struct jobs *jobs, struct live_job **ret_live, struct job_record *ret_record);
 
 /* The request of a job in the store. The version that it begins with was there when it was queued; once there is a
  * checkpoint, the job does not need it any more. */
 MUST_CHECK enum status jobs_check_kept(struct jobs *jobs, const struct json_t *config,
                                        struct job_request *ret_request, struct problems *problems);
 
-/* The job continues after `step` steps of a run, with the losses kept. */
-MUST_CHECK enum status jobs_continue(struct jobs *jobs, int64_t step, struct error *err);
+/* The job continues after `step` steps of a run that has `steps_per_epoch`, with the losses kept. */
+MUST_CHECK enum status jobs_continue(struct jobs *jobs, struct live_job *live, int64_t step,
+                                     int64_t steps_per_epoch, struct error *err);
 
 /* A step was trained: its number over all epochs, its loss. */
-void jobs_step(struct jobs *jobs, int64_t step, double loss);
+void jobs_step(struct jobs *jobs, struct live_job *live, int64_t step, double loss);
 
 /* How far the job is; returns what clients or the end of the service have ordered since. */
-MUST_CHECK enum job_order jobs_report(struct jobs *jobs, const struct job_progress *progress);
+MUST_CHECK enum job_order jobs_report(struct jobs *jobs, struct live_job *live,
+                                      const struct job_progress *progress);
 
 /* An epoch is complete: its metrics are durable when this returns. */
-MUST_CHECK enum status jobs_epoch(struct jobs *jobs, const struct epoch_metrics *metrics, struct error *err);
+MUST_CHECK enum status jobs_epoch(struct jobs *jobs, struct live_job *live,
+                                  const struct epoch_metrics *metrics, struct error *err);
 
 /* Keeps the losses since the last epoch, before a checkpoint in the middle of one. */
-MUST_CHECK enum status jobs_keep_losses(struct jobs *jobs, struct error *err);
+MUST_CHECK enum status jobs_keep_losses(struct jobs *jobs, struct live_job *live, struct error *err);
 
 /* The job failed. Tries until the store has it (the disk may be full) or the service stops: then the job runs again
  * at the next start. */
-void jobs_fail(struct jobs *jobs, const char *error);
+void jobs_fail(struct jobs *jobs, struct live_job *live, const char *error);
 
 /* The job is out of the runner's hands. One that is still running goes back into the queue; the checkpoint of one
  * that has ended is removed. */
-void jobs_release(struct jobs *jobs);
+void jobs_release(struct jobs *jobs, struct live_job *live);
 
 /* Where the checkpoint of a job is. */
 MUST_CHECK enum status jobs_checkpoint_path(const struct jobs *jobs, const char *id,

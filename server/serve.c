@@ -1,6 +1,7 @@
 #include "server/serve.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,7 +16,9 @@
 #include "server/commands.h"
 #include "server/datasets.h"
 #include "server/engine_start.h"
+#include "server/event_streams.h"
 #include "server/http.h"
+#include "server/job_json.h"
 #include "server/job_runner.h"
 #include "server/jobs.h"
 #include "server/log.h"
@@ -34,7 +37,7 @@ struct settings {
     const char *listen, *store, *data_dir, *static_dir, *allow_host;
     const char *api_key_file;
     bool no_auth, no_bootstrap;
-    int threads, queue_limit;
+    int threads, concurrent_jobs, queue_limit, event_streams;
     size_t memory_limit;
     int http_threads, http_workers;
     int predict_workers, predict_batch, predict_queue;
@@ -68,9 +71,13 @@ static const struct option_spec specs[] = {
      .help = "Names in the header Host to answer to, besides loopback's and the listen address"},
     {"threads", OPTION_INT, AT(threads), "N", .help = "Threads that train (default: one a processor)",
      .min = 1, .max = 256},
+    {"concurrent-jobs", OPTION_INT, AT(concurrent_jobs), "N",
+     .help = "Jobs that train at once; they share the threads", .min = 1, .max = JOBS_CONCURRENT_MAX},
     {"queue-limit", OPTION_INT, AT(queue_limit), "N", .help = "Jobs that may wait", .min = 1, .max = 10000},
     {"memory-limit", OPTION_BYTES, AT(memory_limit), "BYTES",
      .help = "What a training job may use; larger ones are refused (default: no limit)"},
+    {"event-streams", OPTION_INT, AT(event_streams), "N",
+     .help = "Clients that may follow the events of jobs at once", .min = 1, .max = 1 << 16},
     {"http-threads", OPTION_INT, AT(http_threads), "N",
      .help = "Threads that read and write connections (default: one a processor, at most 4)", .min = 1,
      .max = 64},
@@ -120,7 +127,9 @@ static struct settings default_settings(void)
                              .store = "data/store",
                              .data_dir = "data/datasets",
                              .threads = processors,
+                             .concurrent_jobs = 1,
                              .queue_limit = 100,
+                             .event_streams = 1000,
                              .http_threads = processors < 4 ? processors : 4,
                              .http_workers = 4,
                              .predict_workers = processors,
@@ -161,7 +170,7 @@ static size_t split_names(char *text, const char *names[ALLOW_HOSTS_MAX])
 static void raise_descriptor_limit(const struct settings *settings)
 {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)settings->max_connections + DESCRIPTORS_BESIDE;
+    rlim_t wanted = (rlim_t)settings->max_connections + (rlim_t)settings->event_streams + DESCRIPTORS_BESIDE;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return;
     limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
@@ -179,6 +188,33 @@ static enum status compute_start(const struct settings *settings, struct error *
     return status;
 }
 
+/* For event_streams.h. A place in which no job runs has no data. */
+static bool tell_progress(void *context, size_t index, struct event_record *ret_event)
+{
+    struct jobs *jobs = context;
+    struct job_view view;
+    if (index >= JOBS_CONCURRENT_MAX)
+        return false;
+    if (jobs_running(jobs, index, &view, NULL))
+        return true;
+    if (view.is_live) {
+        json_t *progress = job_progress_to_json(&view);
+        memcpy(ret_event->job, view.record.id, sizeof view.record.id);
+        memcpy(ret_event->sweep, view.record.sweep, sizeof view.record.sweep);
+        ret_event->data = progress ? json_dumps(progress, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+        json_decref(progress);
+    }
+    job_view_clear(&view);
+    return true;
+}
+
+static enum status streams_start(const struct settings *settings, struct app *app, struct error *err)
+{
+    const struct event_streams_config config = {
+        .max = (size_t)settings->event_streams, .progress = tell_progress, .context = app->jobs};
+    return event_streams_create(app->store, &config, &app->streams, err);
+}
+
 static enum status services_start(const struct settings *settings, struct service *service, struct error *err)
 {
     struct app *app = &service->app;
@@ -187,7 +223,9 @@ static enum status services_start(const struct settings *settings, struct servic
                                                   .queue_max = (size_t)settings->predict_queue};
     const struct jobs_config jobs_config = {
         .queue_limit = (size_t)settings->queue_limit,
-        .limits = {.threads = settings->threads, .memory_limit = settings->memory_limit}};
+        .concurrent = settings->concurrent_jobs,
+        .limits = {.threads = job_runner_share(settings->threads, settings->concurrent_jobs, 0),
+                   .memory_limit = settings->memory_limit}};
     enum status status = metrics_create(&app->metrics, err);
     if (status == OK && settings->api_key_file)
         status = access_load(settings->api_key_file, &app->access, err);
@@ -209,7 +247,9 @@ static enum status services_start(const struct settings *settings, struct servic
     if (status == OK && !settings->no_bootstrap)
         status = jobs_bootstrap(app->jobs, err);
     if (status == OK)
-        status = job_runner_create(app, settings->threads, &service->runner, err);
+        status = streams_start(settings, app, err);
+    if (status == OK)
+        status = job_runner_create(app, settings->threads, settings->concurrent_jobs, &service->runner, err);
     return status;
 }
 
@@ -244,6 +284,7 @@ static void service_free(struct service *service)
 {
     http_server_free(service->http);
     job_runner_free(service->runner);
+    event_streams_free(service->app.streams);
     jobs_free(service->app.jobs);
     predict_service_free(service->app.predictions);
     registry_free(service->app.registry);
@@ -301,6 +342,7 @@ static void wait_for_end(const struct settings *settings, struct service *servic
             reload(service);
     }
     log_info("told to end: finishing the requests under way");
+    event_streams_stop(service->app.streams);
     size_t left = http_server_drain(service->http, settings->drain_timeout);
     if (left)
         log_warning("%zu requests were cut off", left);

@@ -8,7 +8,14 @@
 
 /* ---- Rows ------------------------------------------------------------------------------------------ */
 
-#define JOB_COLUMNS "id, state, created_at, started_at, finished_at, config, result, error, sweep"
+#define JOB_COLUMNS                                                                                          \
+    "id, state, created_at, started_at, finished_at, config, result, error, sweep, priority, position,"      \
+    " steps_per_epoch"
+
+/* The rows of jobs, each with its place in the queue; a statement goes on with WHERE. */
+#define SELECT_JOBS                                                                                          \
+    "WITH queue AS MATERIALIZED (SELECT seq, row_number() OVER (ORDER BY priority DESC, seq) AS position"    \
+    " FROM jobs WHERE state = 'queued') SELECT " JOB_COLUMNS " FROM jobs LEFT JOIN queue USING (seq) "
 
 void job_record_clear(struct job_record *record)
 {
@@ -43,6 +50,9 @@ static enum status read_job(sqlite3_stmt *statement, void *ret_record, struct er
     job.started_at = sqlite3_column_int64(statement, 3);
     job.finished_at = sqlite3_column_int64(statement, 4);
     db_column_copy(statement, 8, job.sweep, sizeof job.sweep);
+    job.priority = sqlite3_column_int(statement, 9);
+    job.position = sqlite3_column_int64(statement, 10);
+    job.steps_per_epoch = sqlite3_column_int64(statement, 11);
     if (!db_column_duplicate(statement, 5, &job.config) || !db_column_duplicate(statement, 6, &job.result) ||
         !db_column_duplicate(statement, 7, &job.error)) {
         job_record_clear(&job);
@@ -157,8 +167,8 @@ enum status store_job_read(struct store *store, const char *id, struct job_recor
                            struct error *err)
 {
     sqlite3 *db = store_read_begin(store);
-    enum status status = db_read_one(db, &job_kind, "SELECT " JOB_COLUMNS " FROM jobs WHERE id = ?",
-                                     DB_VALUES(db_text(id)), ret_record, err);
+    enum status status =
+        db_read_one(db, &job_kind, SELECT_JOBS "WHERE id = ?", DB_VALUES(db_text(id)), ret_record, err);
     store_read_end(store);
     return not_found(status, id, err);
 }
@@ -179,8 +189,8 @@ static enum status list_jobs(sqlite3 *db, const struct job_filter *filter, void 
     struct db_value sweep = db_text(filter->sweep);
     return db_read_all(
         db, &job_kind,
-        "SELECT " JOB_COLUMNS " FROM jobs WHERE seq < ? AND (? IS NULL OR state = ?)"
-        " AND (? IS NULL OR coalesce(sweep, '') = ?) ORDER BY seq DESC LIMIT ?",
+        SELECT_JOBS "WHERE seq < ? AND (? IS NULL OR state = ?)"
+                    " AND (? IS NULL OR coalesce(sweep, '') = ?) ORDER BY seq DESC LIMIT ?",
         DB_VALUES(db_integer(before), state, state, sweep, sweep, db_integer((int64_t)filter->limit + 1)),
         ret_records, ret_count, err);
 }
@@ -206,9 +216,18 @@ enum status store_job_oldest(struct store *store, enum job_state state, struct j
                              struct error *err)
 {
     sqlite3 *db = store_read_begin(store);
+    enum status status = db_read_one(db, &job_kind, SELECT_JOBS "WHERE state = ? ORDER BY seq LIMIT 1",
+                                     DB_VALUES(db_text(job_state_name(state))), ret_record, err);
+    store_read_end(store);
+    return status;
+}
+
+enum status store_job_next(struct store *store, size_t skip, struct job_record *ret_record, struct error *err)
+{
+    sqlite3 *db = store_read_begin(store);
     enum status status = db_read_one(
-        db, &job_kind, "SELECT " JOB_COLUMNS " FROM jobs WHERE state = ? ORDER BY priority DESC, seq LIMIT 1",
-        DB_VALUES(db_text(job_state_name(state))), ret_record, err);
+        db, &job_kind, SELECT_JOBS "WHERE state = 'queued' ORDER BY priority DESC, seq LIMIT 1 OFFSET ?",
+        DB_VALUES(db_integer((int64_t)skip)), ret_record, err);
     store_read_end(store);
     return status;
 }
@@ -259,17 +278,24 @@ static enum job_change read_current(sqlite3 *db, const char *id, enum job_state 
     return row ? JOB_CHANGED : JOB_UNKNOWN;
 }
 
-/* Part of a transaction. */
-static enum job_change change(sqlite3 *db, const char *id, enum job_state to, const char *result,
-                              const char *error, enum job_state *ret_from, struct error *err)
+/* Parts of a transaction: what the change would come to; the change. */
+static enum job_change check(sqlite3 *db, const char *id, enum job_state to, enum job_state *ret_from,
+                             struct error *err)
 {
     enum job_change outcome = read_current(db, id, ret_from, err);
     if (outcome != JOB_CHANGED)
         return outcome;
     if (*ret_from == to)
         return JOB_UNCHANGED;
-    if (!job_state_may_become(*ret_from, to))
-        return JOB_REFUSED;
+    return job_state_may_become(*ret_from, to) ? JOB_CHANGED : JOB_REFUSED;
+}
+
+static enum job_change change(sqlite3 *db, const char *id, enum job_state to, const char *result,
+                              const char *error, enum job_state *ret_from, struct error *err)
+{
+    enum job_change outcome = check(db, id, to, ret_from, err);
+    if (outcome != JOB_CHANGED)
+        return outcome;
     int64_t now = clock_wall_ms();
     struct db_value started = to == JOB_RUNNING ? db_integer(now) : db_text(NULL);
     struct db_value finished = job_state_is_final(to) ? db_integer(now) : db_text(NULL);
@@ -317,13 +343,80 @@ enum job_change store_job_succeed(struct store *store, const char *id, const cha
     if (store_begin(store, &db, err))
         return JOB_CHANGE_FAILED;
     enum job_state from;
-    enum job_change outcome = change(db, id, JOB_SUCCEEDED, result, NULL, &from, err);
+    enum job_change outcome = check(db, id, JOB_SUCCEEDED, &from, err);
     enum status status = outcome == JOB_CHANGE_FAILED ? ERR_IO : OK;
     if (outcome == JOB_CHANGED)
         status = store_version_insert(db, version, promote, err);
+    /* Last, so that no event of the job comes after that of its end. */
+    if (outcome == JOB_CHANGED && status == OK)
+        status = change(db, id, JOB_SUCCEEDED, result, NULL, &from, err) == JOB_CHANGED ? OK : ERR_IO;
     if (outcome == JOB_CHANGED && status == OK)
         before_commit(context);
     return store_end(store, status, err) ? JOB_CHANGE_FAILED : outcome;
+}
+
+/* Parts of a transaction. */
+static enum job_change delete_job(sqlite3 *db, const char *id, enum job_state *ret_from, struct error *err)
+{
+    enum job_change outcome = read_current(db, id, ret_from, err);
+    if (outcome != JOB_CHANGED)
+        return outcome;
+    if (!job_state_is_final(*ret_from))
+        return JOB_REFUSED;
+    if (store_event_run(db,
+                        EVENT_INSERT
+                        "SELECT ?, 'state', id, sweep, json_object('from', state, 'to', 'deleted')"
+                        " FROM jobs WHERE id = ?",
+                        DB_VALUES(db_integer(clock_wall_ms()), db_text(id)), err) ||
+        db_run(db, "DELETE FROM jobs WHERE id = ?", DB_VALUES(db_text(id)), err))
+        return JOB_CHANGE_FAILED;
+    return JOB_CHANGED;
+}
+
+static enum job_change prioritise(sqlite3 *db, const char *id, int priority, enum job_state *ret_from,
+                                  struct error *err)
+{
+    enum job_change outcome = read_current(db, id, ret_from, err);
+    if (outcome != JOB_CHANGED)
+        return outcome;
+    if (*ret_from != JOB_QUEUED && *ret_from != JOB_PAUSED)
+        return JOB_REFUSED;
+    return db_run(db, "UPDATE jobs SET priority = ? WHERE id = ?",
+                  DB_VALUES(db_integer(priority), db_text(id)), err)
+               ? JOB_CHANGE_FAILED
+               : JOB_CHANGED;
+}
+
+enum job_change store_job_delete(struct store *store, const char *id, enum job_state *ret_from,
+                                 struct error *err)
+{
+    sqlite3 *db;
+    if (store_begin(store, &db, err))
+        return JOB_CHANGE_FAILED;
+    enum job_change outcome = delete_job(db, id, ret_from, err);
+    return store_end(store, outcome == JOB_CHANGE_FAILED ? ERR_IO : OK, err) ? JOB_CHANGE_FAILED : outcome;
+}
+
+enum job_change store_job_prioritise(struct store *store, const char *id, int priority,
+                                     enum job_state *ret_from, struct error *err)
+{
+    sqlite3 *db;
+    if (store_begin(store, &db, err))
+        return JOB_CHANGE_FAILED;
+    enum job_change outcome = prioritise(db, id, priority, ret_from, err);
+    return store_end(store, outcome == JOB_CHANGE_FAILED ? ERR_IO : OK, err) ? JOB_CHANGE_FAILED : outcome;
+}
+
+enum status store_job_steps_put(struct store *store, const char *id, int64_t steps_per_epoch,
+                                struct error *err)
+{
+    sqlite3 *db;
+    enum status status = store_begin(store, &db, err);
+    if (status)
+        return status;
+    status = db_run(db, "UPDATE jobs SET steps_per_epoch = ? WHERE id = ?",
+                    DB_VALUES(db_integer(steps_per_epoch), db_text(id)), err);
+    return store_end(store, status, err);
 }
 
 /* ---- Series ---------------------------------------------------------------------------------------- */

@@ -16,6 +16,9 @@ struct job_record {
     char id[JOB_ID_LENGTH + 1];
     char sweep[EVENT_SUBJECT_SIZE]; /* that it is a trial of; "" for none */
     enum job_state state;
+    int priority;            /* the higher runs first */
+    int64_t position;        /* in the queue, from 1; 0 unless it waits there */
+    int64_t steps_per_epoch; /* 0 before it has started */
     int64_t created_at, started_at, finished_at;
     char *config;
     char *result; /* NULL until it succeeded */
@@ -63,9 +66,14 @@ MUST_CHECK enum status store_job_list(struct store *store, const struct job_filt
                                       struct job_record **ret_records, size_t *ret_count, bool *ret_has_more,
                                       struct error *err);
 
-/* The one whose turn it is among the jobs in a state: of the highest priority, the first that came. ERR_NOT_FOUND: there is none. */
+/* The first that came of the jobs in a state. ERR_NOT_FOUND: there is none. */
 MUST_CHECK enum status store_job_oldest(struct store *store, enum job_state state,
                                         struct job_record *ret_record, struct error *err);
+
+/* The queued job whose turn comes after `skip` others: higher priorities first, then in the order of arrival.
+ * ERR_NOT_FOUND: there is none. */
+MUST_CHECK enum status store_job_next(struct store *store, size_t skip, struct job_record *ret_record,
+                                      struct error *err);
 
 /* How many jobs are in each state. */
 MUST_CHECK enum status store_job_count_states(struct store *store, int64_t ret_counts[JOB_STATES],
@@ -94,6 +102,18 @@ MUST_CHECK enum job_change store_job_succeed(struct store *store, const char *id
                                              const struct version_record *version, bool promote,
                                              void (*before_commit)(void *context), void *context,
                                              struct error *err);
+
+/* Forgets a job that has ended, with its metrics; its events stay, and one more says that it is gone. JOB_REFUSED: it
+ * has not ended. */
+MUST_CHECK enum job_change store_job_delete(struct store *store, const char *id, enum job_state *ret_from,
+                                            struct error *err);
+
+/* JOB_REFUSED: it neither waits nor is paused. */
+MUST_CHECK enum job_change store_job_prioritise(struct store *store, const char *id, int priority,
+                                                enum job_state *ret_from, struct error *err);
+
+MUST_CHECK enum status store_job_steps_put(struct store *store, const char *id, int64_t steps_per_epoch,
+                                           struct error *err);
 
 /* ---- Series ---------------------------------------------------------------------------------------- */
 

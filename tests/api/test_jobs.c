@@ -232,6 +232,7 @@ static void metrics_hold_each_epoch_and_the_steps_asked_for(void **state)
     const struct response *metrics = get(server, path);
     assert_int_equal(metrics->status, 200);
     assert_int_equal(json_array_size(json_at(metrics, "/epochs")), 3);
+    assert_int_equal(integer_at(metrics, "/steps_per_epoch"), 90);
     assert_int_equal(integer_at(metrics, "/epochs/2/epoch"), 3);
     assert_true(json_number_value(json_at(metrics, "/epochs/2/train_loss")) > 0);
     assert_true(json_is_number(json_at(metrics, "/epochs/2/validation_accuracy")));
@@ -291,6 +292,96 @@ static void a_list_cannot_be_asked_for_what_is_not_there(void **state)
     assert_problem(get(server, "/api/v1/jobs/nonsense"), 404, "not-found", NULL);
     assert_problem(get(server, "/api/v1/jobs/job_0123456789abcdef/metrics"), 404, "not-found", NULL);
     assert_problem(cancel_job(server, "job_0123456789abcdef"), 404, "not-found", NULL);
+}
+
+/* ---- Pausing, priorities, deleting ----------------------------------------------------------------- */
+
+static const struct response *order(const char *id, const char *what, const char *body)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/api/v1/jobs/%s/%s", id, what);
+    return send_call(server, &(struct call){.method = "POST",
+                                            .path = path,
+                                            .media_type = body ? "application/json" : NULL,
+                                            .body = body});
+}
+
+static void a_job_is_paused_and_resumed(void **state)
+{
+    (void)state;
+    char id[JOB_ID_SIZE];
+    start_job(server, ENDLESS_JOB, id);
+    assert_int_equal(order(id, "resume", NULL)->status, 200);
+    wait_for_epoch(server, id, 1);
+    assert_int_equal(order(id, "resume", NULL)->status, 200);
+    const struct response *response = order(id, "pause", NULL);
+    assert_int_equal(response->status, 202);
+    assert_string_equal(text_at(response, "/state"), "paused");
+    assert_true(json_is_null(json_at(response, "/progress")));
+    assert_int_equal(order(id, "pause", NULL)->status, 200);
+    response = order(id, "resume", NULL);
+    assert_int_equal(response->status, 202);
+    wait_for_epoch(server, id, 1);
+    assert_int_equal(cancel_job(server, id)->status, 202);
+    assert_problem(order(id, "pause", NULL), 409, "conflict", NULL);
+    assert_problem(order(id, "resume", NULL), 409, "conflict", NULL);
+    assert_problem(order("job_0123456789abcdef", "pause", NULL), 404, "not-found", NULL);
+}
+
+static void a_waiting_job_is_moved_in_the_queue(void **state)
+{
+    (void)state;
+    char running[JOB_ID_SIZE], first[JOB_ID_SIZE], second[JOB_ID_SIZE];
+    start_job(server, ENDLESS_JOB, running);
+    wait_for_state(server, running, "running");
+    start_job(server, QUICK_JOB, first);
+    start_job(server, QUICK_JOB, second);
+    assert_int_equal(integer_at(get_job(server, second), "/position"), 2);
+    const struct response *response = order(second, "priority", "{\"priority\":1}");
+    assert_int_equal(response->status, 202);
+    assert_int_equal(integer_at(response, "/priority"), 1);
+    assert_int_equal(integer_at(response, "/position"), 1);
+    assert_int_equal(integer_at(get_job(server, first), "/position"), 2);
+    assert_problem(order(second, "priority", "{\"priority\":101,\"x\":1}"), 422, "invalid", "/priority");
+    assert_problem(order(second, "priority", "{}"), 422, "invalid", "/priority");
+    assert_problem(order(running, "priority", "{\"priority\":1}"), 409, "conflict", NULL);
+    assert_true(json_is_null(json_at(get_job(server, running), "/position")));
+    assert_problem(post_json(server, "/api/v1/jobs", "{\"priority\":1e9}"), 422, "invalid", "/priority");
+    assert_int_equal(cancel_job(server, running)->status, 202);
+    wait_for_state(server, first, "succeeded");
+}
+
+static void a_job_that_goes_on_is_not_deleted(void **state)
+{
+    (void)state;
+    char id[JOB_ID_SIZE], path[64];
+    start_job(server, ENDLESS_JOB, id);
+    snprintf(path, sizeof path, "/api/v1/jobs/%s", id);
+    const struct call delete = {.method = "DELETE", .path = path};
+    assert_problem(send_call(server, &delete), 409, "conflict", NULL);
+    wait_for_epoch(server, id, 1);
+    assert_problem(send_call(server, &delete), 409, "conflict", NULL);
+    assert_int_equal(cancel_job(server, id)->status, 202);
+    assert_int_equal(send_call(server, &delete)->status, 204);
+    assert_int_equal(get(server, path)->status, 404);
+}
+
+static void two_jobs_run_at_once_if_that_is_wanted(void **state)
+{
+    (void)state;
+    static const char *const arguments[] = {"--concurrent-jobs", "2", NULL};
+    struct server *wide = server_start(arguments);
+    char first[JOB_ID_SIZE], second[JOB_ID_SIZE], third[JOB_ID_SIZE];
+    start_job(wide, ENDLESS_JOB, first);
+    start_job(wide, ENDLESS_JOB, second);
+    start_job(wide, ENDLESS_JOB, third);
+    wait_for_epoch(wide, first, 1);
+    wait_for_epoch(wide, second, 1);
+    assert_string_equal(text_at(get_job(wide, third), "/state"), "queued");
+    assert_int_equal(cancel_job(wide, first)->status, 202);
+    wait_for_epoch(wide, third, 1);
+    assert_string_equal(text_at(get_job(wide, second), "/state"), "running");
+    server_stop(wide);
 }
 
 /* ---- Cancelling ------------------------------------------------------------------------------------ */
@@ -378,6 +469,10 @@ int main(void)
         cmocka_unit_test(metrics_without_validation_are_null),
         cmocka_unit_test(jobs_are_listed_in_pages_newest_first),
         cmocka_unit_test(a_list_cannot_be_asked_for_what_is_not_there),
+        cmocka_unit_test(a_job_is_paused_and_resumed),
+        cmocka_unit_test(a_waiting_job_is_moved_in_the_queue),
+        cmocka_unit_test(a_job_that_goes_on_is_not_deleted),
+        cmocka_unit_test(two_jobs_run_at_once_if_that_is_wanted),
         cmocka_unit_test(a_running_job_is_cancelled_once),
         cmocka_unit_test(a_job_killed_in_several_epochs_ends_as_one_left_alone),
         cmocka_unit_test(acknowledged_jobs_survive_a_kill_and_run),

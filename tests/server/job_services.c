@@ -23,16 +23,25 @@
 
 static struct app app;
 static struct job_runner *runner;
+static int concurrent = 1;
 
 struct app *services(void)
 {
     return &app;
 }
 
+void run_at_once(int jobs)
+{
+    stop_services();
+    concurrent = jobs;
+    start_services(100);
+}
+
 void start_services(size_t queue_limit)
 {
     const struct predict_config predict_config = {.workers = 1, .batch_max = 8, .queue_max = 8};
-    const struct jobs_config jobs_config = {.queue_limit = queue_limit, .limits = {.threads = 2}};
+    const struct jobs_config jobs_config = {
+        .queue_limit = queue_limit, .concurrent = concurrent, .limits = {.threads = 2}};
     struct error err;
     if (metrics_create(&app.metrics, &err) || store_open(scratch_path("store"), &app.store, &err) ||
         datasets_create(scratch_path("data"), &app.datasets, &err) ||
@@ -47,7 +56,7 @@ void start_services(size_t queue_limit)
 void start_runner(void)
 {
     struct error err;
-    if (job_runner_create(&app, 2, &runner, &err))
+    if (job_runner_create(&app, 2, concurrent, &runner, &err))
         fail_msg("%s", err.message);
 }
 
@@ -72,6 +81,7 @@ void stop_services(void)
 int services_setup(void **state)
 {
     (void)state;
+    concurrent = 1;
     scratch_make();
     tiny_dataset_write("data/tiny", 100, 40);
     start_services(100);

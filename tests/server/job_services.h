@@ -17,6 +17,10 @@ int services_setup(void **state);
 int services_teardown(void **state);
 
 struct app *services(void);
+
+/* Starts the services anew, for so many jobs at once. */
+void run_at_once(int jobs);
+
 void start_services(size_t queue_limit);
 void stop_services(void);
 void start_runner(void);
