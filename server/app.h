@@ -13,6 +13,7 @@ struct registry;        /* models, versions, aliases */
 struct predict_service; /* queue, workers and the models being served */
 struct jobs;            /* training jobs */
 struct event_streams;   /* clients that follow the log of events */
+struct sweeps;          /* many of them, compared */
 
 struct app {
     const char *store_dir;  /* database, model files, checkpoints */
@@ -26,6 +27,7 @@ struct app {
     struct predict_service *predictions;
     struct jobs *jobs;
     struct event_streams *streams;
+    struct sweeps *sweeps;
 };
 
 #endif

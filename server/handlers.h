@@ -25,6 +25,17 @@ handler handle_job_metrics;
 
 /* handle_events.c */
 handler handle_events;
+/* handle_sweeps.c */
+handler handle_sweep_create;
+handler handle_sweep_estimate;
+handler handle_sweep_list;
+handler handle_sweep_get;
+handler handle_sweep_pause;
+handler handle_sweep_resume;
+handler handle_sweep_cancel;
+handler handle_sweep_delete;
+handler handle_sweep_results;
+handler handle_sweep_promote;
 
 /* handle_models.c */
 handler handle_model_list;

@@ -9,6 +9,7 @@
 #include "server/metrics.h"
 #include "server/predict.h"
 #include "server/registry.h"
+#include "server/sweeps.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -60,11 +61,19 @@ static void report(struct run *run, enum job_phase phase)
     run->order = jobs_report(run->app->jobs, run->live, &run->progress);
 }
 
-/* Predictions can have the model in training; when that fails the training matters more. */
+static bool is_trial(const struct run *run)
+{
+    return *run->job->sweep != '\0';
+}
+
+/* Predictions can have the model in training, unless it is one of many that are compared; when that fails the training
+ * matters more. */
 static void offer_model(struct run *run, int epochs_done)
 {
     struct model *model;
     struct error err;
+    if (is_trial(run))
+        return;
     enum status status = trainer_snapshot(run->trainer, &model, &err);
     if (status == OK) {
         status = predict_publish_live(run->app->predictions, run->request.name, run->job->id, epochs_done,
@@ -287,6 +296,20 @@ static enum status fill_version(const struct run *run, const struct evaluation *
     return OK;
 }
 
+static enum job_change register_version(struct run *run, struct model *model, struct version_record *version,
+                                        struct error *err)
+{
+    if (is_trial(run))
+        return sweeps_publish(run->app->sweeps, run->job, model, version, run->meter.plan.validation_images,
+                              err);
+    enum job_change change =
+        registry_publish(run->app->registry, model, version, run->request.promotion, err);
+    if (change == JOB_CHANGED)
+        log_info("job %s: %s version %d, test accuracy %.4f", run->job->id, version->model, version->version,
+                 version->test_accuracy);
+    return change;
+}
+
 static enum status publish(struct run *run, struct model *model, const struct evaluation *evaluation,
                            struct error *err)
 {
@@ -294,10 +317,8 @@ static enum status publish(struct run *run, struct model *model, const struct ev
     enum status status = fill_version(run, evaluation, &version, err);
     if (status)
         return status;
-    switch (registry_publish(run->app->registry, model, &version, run->request.promotion, err)) {
+    switch (register_version(run, model, &version, err)) {
     case JOB_CHANGED:
-        log_info("job %s: %s version %d, test accuracy %.4f", run->job->id, version.model, version.version,
-                 version.test_accuracy);
         return OK;
     case JOB_CHANGE_FAILED:
         return err->code;
@@ -379,6 +400,8 @@ static void run_job(const struct runner_lane *lane, struct live_job *live, const
     dataset_unref(run.train);
     dataset_unref(run.test);
     jobs_release(lane->app->jobs, live);
+    if (is_trial(&run))
+        sweeps_trial_ended(lane->app->sweeps);
 }
 
 /* ---- The threads ----------------------------------------------------------------------------------- */

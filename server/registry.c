@@ -161,8 +161,8 @@ enum status registry_serve(struct registry *registry, struct predict_service *pr
 /* ---- Publishing ------------------------------------------------------------------------------------ */
 
 /* Validation sets differ from job to job; the test set is the one measure that two versions share. */
-static enum status decide_promotion(struct registry *registry, const struct version_record *version,
-                                    enum promotion promotion, bool *ret_promote, struct error *err)
+enum status registry_decide_promotion(struct registry *registry, const struct version_record *version,
+                                      enum promotion promotion, bool *ret_promote, struct error *err)
 {
     struct model_record model = {.production = 0};
     struct version_record rival;
@@ -228,18 +228,19 @@ static json_t *real_or_null(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-/* The job's result, JSON text on the heap. */
-static char *make_result(const struct version_record *version, bool promoted)
+char *registry_make_result(const struct version_record *version, bool promoted)
 {
     json_t *best_epoch = version->best_epoch ? json_integer(version->best_epoch) : json_null();
+    json_t *model = version->version
+                        ? json_pack("{s:s, s:i}", "name", version->model, "version", version->version)
+                        : json_null();
     json_t *result = json_pack(
-        "{s:{s:s, s:i}, s:o, s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:b, s:b}", "model", "name", version->model,
-        "version", version->version, "test_accuracy", real_or_null(version->test_accuracy), "test_loss",
-        real_or_null(version->test_loss), "validation_accuracy", real_or_null(version->validation_accuracy),
-        "validation_loss", real_or_null(version->validation_loss), "training_seconds",
-        real_or_null(version->training_seconds), "parameters", (json_int_t)version->parameters, "epochs",
-        version->epochs, "best_epoch", best_epoch, "stopped_early", version->stopped_early, "promoted",
-        promoted);
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:b, s:b}", "model", model, "test_accuracy",
+        real_or_null(version->test_accuracy), "test_loss", real_or_null(version->test_loss),
+        "validation_accuracy", real_or_null(version->validation_accuracy), "validation_loss",
+        real_or_null(version->validation_loss), "training_seconds", real_or_null(version->training_seconds),
+        "parameters", (json_int_t)version->parameters, "epochs", version->epochs, "best_epoch", best_epoch,
+        "stopped_early", version->stopped_early, "promoted", promoted);
     char *text = result ? json_dumps(result, JSON_COMPACT) : NULL;
     json_decref(result);
     return text;
@@ -272,7 +273,7 @@ static enum job_change commit(struct hand_over *hand_over, struct error *err)
 {
     const struct version_record *version = hand_over->version;
     struct registry *registry = hand_over->registry;
-    char *result = make_result(version, hand_over->promote);
+    char *result = registry_make_result(version, hand_over->promote);
     if (!result) {
         error_set(err, ERR_MEMORY, "no memory for a job's result");
         return JOB_CHANGE_FAILED;
@@ -304,7 +305,7 @@ static enum job_change publish(struct registry *registry, struct model *model, s
 {
     char path[FILES_PATH_SIZE];
     struct hand_over hand_over = {.registry = registry, .model = model, .version = version};
-    if (decide_promotion(registry, version, promotion, &hand_over.promote, err) ||
+    if (registry_decide_promotion(registry, version, promotion, &hand_over.promote, err) ||
         registry_write(registry, model, version, path, err))
         return JOB_CHANGE_FAILED;
     enum job_change change = commit(&hand_over, err);

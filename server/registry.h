@@ -43,6 +43,20 @@ MUST_CHECK enum job_change registry_publish(struct registry *registry, struct mo
                                             struct version_record *version, enum promotion promotion,
                                             struct error *err);
 
+/* What a job that made `version` says as its result; version 0 is none. JSON text on the heap, NULL without memory. */
+char *registry_make_result(const struct version_record *version, bool promoted);
+
+/* Whether `version` should go into production by `promotion`. */
+MUST_CHECK enum status registry_decide_promotion(struct registry *registry,
+                                                 const struct version_record *version,
+                                                 enum promotion promotion, bool *ret_promote,
+                                                 struct error *err);
+
+/* Registers `model` as the next version of `version->model`, for no job and under no alias. The caller fills `version` as for
+ * registry_publish. */
+MUST_CHECK enum status registry_add(struct registry *registry, struct model *model,
+                                    struct version_record *version, struct error *err);
+
 /* Registers the safetensors file in `bytes` as the next version of `name`, which no alias gets by itself. A plan that is
  * not NULL says what the layers are; else the file's metadata do. Errors as model_load_as, without a path. */
 MUST_CHECK enum status registry_import(struct registry *registry, const char *name, const void *bytes,

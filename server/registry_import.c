@@ -69,8 +69,8 @@ static enum status read_lineage(const char *path, struct version_record *version
     return OK;
 }
 
-static enum status add_version(struct registry *registry, struct model *model, struct version_record *version,
-                               struct error *err)
+enum status registry_add(struct registry *registry, struct model *model, struct version_record *version,
+                         struct error *err)
 {
     char path[FILES_PATH_SIZE];
     pthread_mutex_lock(&registry->publish_mutex);
@@ -99,7 +99,7 @@ enum status registry_import(struct registry *registry, const char *name, const v
     if (status == OK) {
         status = read_lineage(path, &version, err);
         if (status == OK)
-            status = add_version(registry, model, &version, err);
+            status = registry_add(registry, model, &version, err);
         model_unref(model);
     }
     unlink(path);

@@ -27,6 +27,7 @@
 #include "server/predict.h"
 #include "server/registry.h"
 #include "server/store.h"
+#include "server/sweeps.h"
 
 #define ALLOW_HOSTS_MAX 32
 
@@ -244,6 +245,9 @@ static enum status services_start(const struct settings *settings, struct servic
     if (status == OK)
         status = jobs_create(app->store, &(struct job_sources){app->datasets, app->registry}, &jobs_config,
                              &app->jobs, err);
+    if (status == OK)
+        status = sweeps_create(app->store, app->jobs, app->registry, app->datasets, settings->threads,
+                               &app->sweeps, err);
     if (status == OK && !settings->no_bootstrap)
         status = jobs_bootstrap(app->jobs, err);
     if (status == OK)
@@ -285,6 +289,7 @@ static void service_free(struct service *service)
     http_server_free(service->http);
     job_runner_free(service->runner);
     event_streams_free(service->app.streams);
+    sweeps_free(service->app.sweeps);
     jobs_free(service->app.jobs);
     predict_service_free(service->app.predictions);
     registry_free(service->app.registry);

@@ -167,6 +167,20 @@ enum status store_version_list(struct store *store, const char *model, int befor
     return OK;
 }
 
+enum status store_version_of_job(struct store *store, const char *model, const char *job, int *ret_version,
+                                 struct error *err)
+{
+    int64_t version;
+    sqlite3 *db = store_read_begin(store);
+    enum status status =
+        db_query_integer(db, "SELECT max(version) FROM versions WHERE model = ? AND job_id = ?",
+                         DB_VALUES(db_text(model), db_text(job)), 0, &version, err);
+    store_read_end(store);
+    if (status == OK)
+        *ret_version = (int)version;
+    return status;
+}
+
 enum status store_version_next(struct store *store, const char *model, int *ret_version, struct error *err)
 {
     int64_t last;

@@ -46,6 +46,10 @@ MUST_CHECK enum status store_version_list(struct store *store, const char *model
                                           struct version_record **ret_records, size_t *ret_count,
                                           bool *ret_has_more, struct error *err);
 
+/* The version of `model` that a job made; 0 for none. */
+MUST_CHECK enum status store_version_of_job(struct store *store, const char *model, const char *job,
+                                            int *ret_version, struct error *err);
+
 /* Registers a version that no job made; sets created_at. */
 MUST_CHECK enum status store_version_add(struct store *store, struct version_record *version,
                                          struct error *err);

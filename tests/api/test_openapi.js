@@ -13,11 +13,13 @@ import { Service } from '../browser/service.js';
 const QUICK = { model: { preset: 'small' }, training: { epochs: 1, train_limit: 500 }, promotion: 'always' };
 const ABSENT = {
   id: 'job_ffffffffffffffff', model: 'absent', version: 999, name: 'absent', split: 'absent', index: 999999,
-  label: 'absent', alias: 'absent',
+  label: 'absent', alias: 'absent', sweep: 'sweep_ffffffffffffffff',
 };
 
-// The job that is known has succeeded, and its version is in production: these are what cannot be done with them.
-const TOO_LATE = new Set(['cancelJob', 'pauseJob', 'resumeJob', 'prioritiseJob', 'deleteVersion']);
+// The job and the sweep that are known have succeeded, and its version is in production: these are what cannot be done with them.
+const TOO_LATE = new Set(['cancelJob', 'pauseJob', 'resumeJob', 'prioritiseJob', 'deleteVersion',
+  'pauseSweep', 'resumeSweep', 'cancelSweep']);
+const SWEEP = { parameters: { '/training/seed': [1, 2] }, base: { model: QUICK.model, training: QUICK.training } };
 
 const service = new Service();
 let spec;
@@ -38,7 +40,7 @@ before(async () => {
   const job = await service.train(QUICK);
   known = {
     id: job.id, model: job.result.model.name, version: job.result.model.version, name: 'mnist', split: 'train', index: 7,
-    label: 'production', alias: 'candidate',
+    label: 'production', alias: 'candidate', sweep: await finishedSweep(),
   };
   const file = await fetch(`${service.url}/api/v1/models/${known.model}/versions/${known.version}/weights.safetensors`);
   weights = Buffer.from(await file.arrayBuffer());
@@ -132,9 +134,18 @@ async function cancelledJob() {
   return id;
 }
 
-async function endJob(response, bytes) {
+/** The id of a sweep that is over. */
+async function finishedSweep() {
+  const { id } = await service.call('POST', '/api/v1/sweeps', SWEEP);
+  while ((await service.call('GET', `/api/v1/sweeps/${id}`)).state !== 'succeeded')
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  return id;
+}
+
+/** Ends the job or sweep that a reply tells of. */
+async function endJob(response) {
   if (response.status !== 202 || !response.headers.has('Location')) return;
-  await service.call('POST', `/api/v1/jobs/${JSON.parse(bytes.toString()).id}/cancel`);
+  await service.call('POST', `${response.headers.get('Location')}/cancel`);
 }
 
 // ---- Values that break a schema ---------------------------------------------------------------------
@@ -208,12 +219,14 @@ describe('the description', () => {
     for (const one of operations()) {
       const bodies = exampleBodies(one);
       for (const body of bodies.length > 0 ? bodies : [{}]) {
-        const values = one.operation.operationId === 'deleteJob' ? { ...known, id: await cancelledJob() } : known;
+        const values = { ...known };
+        if (one.operation.operationId === 'deleteJob') values.id = await cancelledJob();
+        if (one.operation.operationId === 'deleteSweep') values.sweep = await finishedSweep();
         const reply = await ask(one, values, body);
         const status = conforms(one, reply);
         if (TOO_LATE.has(one.operation.operationId)) assert.equal(status, 409);
         else assert.ok(succeeds(status), `${reply.what} with ${body.name}: ${status} ${reply.bytes.toString().slice(0, 300)}`);
-        await endJob(reply.response, reply.bytes);
+        await endJob(reply.response);
       }
     }
   });
@@ -274,7 +287,7 @@ describe('the description', () => {
           const status = conforms(one, reply);
           assert.ok(status < 500, `${reply.what} with ${what}: ${status}`);
           if (status < 400 && !validate(JSON.parse(body))) taken.push(`${reply.what} takes ${what}`);
-          await endJob(reply.response, reply.bytes);
+          await endJob(reply.response);
         }
       }
     }

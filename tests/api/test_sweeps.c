@@ -1,0 +1,300 @@
+/* Sweeps through the API, kills of the server included. */
+#include "tests/api/harness.h"
+#include "tests/api/training.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#define SWEEP_ID_SIZE 23
+#define PATIENCE      12000 /* looks of 10 ms */
+
+static struct server *server;
+
+#define BASE(epochs, limit)                                                                                  \
+    "\"base\":{" TINY_MODEL ",\"training\":{\"epochs\":" #epochs ",\"train_limit\":" #limit "}}"
+
+/* ---- Helpers --------------------------------------------------------------------------------------- */
+
+static void start_sweep(const char *json, char ret_id[SWEEP_ID_SIZE])
+{
+    const struct response *response = post_json(server, "/api/v1/sweeps", json);
+    if (response->status != 202)
+        fail_msg("%s: %ld %s", json, response->status, response->body);
+    snprintf(ret_id, SWEEP_ID_SIZE, "%s", text_at(response, "/id"));
+}
+
+static const struct response *get_sweep(const char *id, const char *what)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/api/v1/sweeps/%s%s", id, what);
+    const struct response *response = get(server, path);
+    if (response->status != 200)
+        fail_msg("%s: %ld %s", path, response->status, response->body);
+    return response;
+}
+
+static const struct response *post_sweep(const char *id, const char *what)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/api/v1/sweeps/%s%s", id, what);
+    return send_call(server, &(struct call){.method = "POST", .path = path});
+}
+
+static void wait_a_moment(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+}
+
+static bool is_over(const char *state)
+{
+    return strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "cancelled") == 0;
+}
+
+static void wait_for_sweep(const char *id, const char *wanted)
+{
+    for (int i = 0; i < PATIENCE; i++) {
+        const struct response *sweep = get_sweep(id, "");
+        const char *state = text_at(sweep, "/state");
+        if (strcmp(state, wanted) == 0)
+            return;
+        if (is_over(state))
+            fail_msg("%s is not %s: %s", id, wanted, sweep->body);
+        wait_a_moment();
+    }
+    fail_msg("%s is not %s yet", id, wanted);
+}
+
+/* Waits until so many trials have succeeded. */
+static void wait_for_successes(const char *id, long long wanted)
+{
+    for (int i = 0; i < PATIENCE; i++) {
+        if (integer_at(get_sweep(id, ""), "/counts/succeeded") >= wanted)
+            return;
+        wait_a_moment();
+    }
+    fail_msg("%s has no %lld successes yet", id, wanted);
+}
+
+/* {"trial number": {seed, values, figures, digest}}: what must be the same in every run. A new reference. */
+static json_t *read_outcomes(const char *id)
+{
+    static const char *const fields[] = {"state",         "values",         "seed", "validation_accuracy",
+                                         "test_accuracy", "weights_digest", NULL};
+    const json_t *data = json_at(get_sweep(id, "/results"), "/data");
+    json_t *outcomes = json_object(), *row;
+    size_t i;
+    json_array_foreach(data, i, row)
+    {
+        char number[16];
+        json_t *outcome = json_object();
+        for (size_t j = 0; fields[j]; j++)
+            json_object_set(outcome, fields[j], json_object_get(row, fields[j]));
+        snprintf(number, sizeof number, "%lld", json_integer_value(json_object_get(row, "trial")));
+        json_object_set_new(outcomes, number, outcome);
+    }
+    return outcomes;
+}
+
+/* ---- What a sweep is ------------------------------------------------------------------------------- */
+
+static void the_architecture_preset_has_40_networks_and_24_that_cannot_be(void **state)
+{
+    (void)state;
+    static const char request[] =
+        "{\"preset\":\"architecture\",\"base\":{\"training\":{\"epochs\":1,\"train_limit\":100}}}";
+    char id[SWEEP_ID_SIZE];
+    const struct response *estimate = post_json(server, "/api/v1/sweeps/estimate", request);
+    assert_int_equal(estimate->status, 200);
+    assert_int_equal(integer_at(estimate, "/trials"), 64);
+    assert_int_equal(integer_at(estimate, "/valid"), 40);
+    assert_int_equal(integer_at(estimate, "/invalid"), 24);
+    assert_true(json_number_value(json_at(estimate, "/seconds")) > 0);
+    start_sweep(request, id);
+    assert_int_equal(post_sweep(id, "/cancel")->status, 202);
+    json_t *row;
+    size_t i, invalid = 0;
+    json_array_foreach(json_at(get_sweep(id, "/results"), "/data"), i, row)
+    {
+        const json_t *error = json_object_get(row, "error");
+        if (strcmp(json_string_value(json_object_get(row, "state")), "invalid") != 0)
+            continue;
+        invalid++;
+        assert_true(json_is_null(json_object_get(row, "job")));
+        assert_non_null(json_string_value(json_object_get(error, "layer")));
+        assert_int_equal(json_array_size(json_object_get(error, "shape")), 3);
+        assert_non_null(strstr(json_string_value(json_object_get(error, "detail")), "does not fit"));
+    }
+    assert_int_equal(invalid, 24);
+}
+
+static void faults_are_told_with_their_place_in_the_sweep(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *pointer;
+    } faults[] = {
+        {"{\"parameters\":{\"/model/blocks/nonsense\":[1]}}", "/parameters/~1model~1blocks~1nonsense/0"},
+        {"{\"parameters\":{\"/training/epochs\":[1,0]}}", "/parameters/~1training~1epochs/1"},
+        {"{\"parameters\":{\"/training/epochs\":[1,2]},\"base\":{\"dataset\":\"absent\"}}", "/base/dataset"},
+        {"{\"parameters\":{\"/training/epochs\":[1,2]},\"base\":{\"training\":{\"epochs\":\"many\"}}}",
+         "/base/training/epochs"},
+        {"{\"parameters\":{\"/training/epochs\":[1,2]},\"base\":{\"training\":{\"validation_split\":0}}}",
+         "/base/training/validation_split"},
+        {"{\"parameters\":{\"/model/layers/7/units\":[1,2]},\"base\":{\"model\":{\"layers\":[]}}}",
+         "/parameters/~1model~1layers~17~1units"},
+        {"{\"parameters\":{\"/training/seed\":{\"min\":0,\"max\":9}},\"method\":\"random\",\"trials\":0}",
+         "/trials"},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        assert_problem(post_json(server, "/api/v1/sweeps", faults[i].body), 422, "invalid",
+                       faults[i].pointer);
+}
+
+static void trials_are_compared_with_mean_and_spread_and_as_csv(void **state)
+{
+    (void)state;
+    char id[SWEEP_ID_SIZE], path[96];
+    start_sweep("{\"parameters\":{\"/training/learning_rate\":[0.00001,0.01]},\"seeds\":2," BASE(1, 400) "}",
+                id);
+    wait_for_sweep(id, "succeeded");
+    const struct response *results = get_sweep(id, "/results");
+    assert_int_equal(json_array_size(json_at(results, "/data")), 4);
+    const json_t *best = json_object_get(json_at(results, "/data/0/values"), "/training/learning_rate");
+    assert_true(json_number_value(best) > 0.005);
+    assert_true(json_is_real(json_at(results, "/data/0/validation_accuracy_spread")));
+    assert_int_equal(integer_at(results, "/best"), integer_at(results, "/data/0/trial"));
+    assert_non_null(strstr(text_at(results, "/verdict"), "learning_rate 0.01"));
+    const struct response *csv = get_sweep(id, "/results?format=csv");
+    assert_non_null(strstr(response_header(csv, "Content-Type"), "text/csv"));
+    assert_int_equal(strncmp(csv->body, "trial,combination,state,/training/learning_rate,seed,", 53), 0);
+    size_t lines = 0;
+    for (const char *line = csv->body; (line = strstr(line, "\r\n")); line += 2)
+        lines++;
+    assert_int_equal(lines, 5);
+    snprintf(path, sizeof path, "/api/v1/jobs?sweep=%s", id);
+    assert_int_equal(json_array_size(json_at(get(server, path), "/data")), 4);
+    assert_int_equal(json_array_size(json_at(get(server, "/api/v1/jobs"), "/data")), 0);
+}
+
+static void halving_trains_the_better_ones_for_longer(void **state)
+{
+    (void)state;
+    char id[SWEEP_ID_SIZE];
+    start_sweep("{\"method\":\"halving\",\"factor\":2,\"parameters\":{\"/training/learning_rate\":"
+                "[0.0001,0.001,0.003,0.01]}," BASE(4, 300) "}",
+                id);
+    wait_for_sweep(id, "succeeded");
+    static const struct {
+        const char *state;
+        int epochs, rung;
+    } expected[] = {{"succeeded", 4, 2}, {"stopped", 2, 1}, {"stopped", 1, 0}, {"stopped", 1, 0}};
+    const struct response *results = get_sweep(id, "/results");
+    for (int i = 0; i < 4; i++) {
+        char place[64];
+        snprintf(place, sizeof place, "/data/%d/state", i);
+        assert_string_equal(text_at(results, place), expected[i].state);
+        snprintf(place, sizeof place, "/data/%d/epochs", i);
+        assert_int_equal(integer_at(results, place), expected[i].epochs);
+        snprintf(place, sizeof place, "/data/%d/rung", i);
+        assert_int_equal(integer_at(results, place), expected[i].rung);
+    }
+}
+
+/* ---- Promotion ------------------------------------------------------------------------------------- */
+
+static void the_best_trial_becomes_a_version_once(void **state)
+{
+    (void)state;
+    char id[SWEEP_ID_SIZE], path[96], digest[80];
+    start_sweep("{\"parameters\":{\"/training/seed\":[1,2,3]},\"keep\":1," BASE(1, 400) "}", id);
+    assert_problem(post_sweep(id, "/promote"), 409, "conflict", NULL);
+    wait_for_sweep(id, "succeeded");
+    assert_int_equal(get(server, "/api/v1/models/swept")->status, 404);
+    snprintf(digest, sizeof digest, "%s", text_at(get_sweep(id, "/results"), "/data/0/weights_digest"));
+    snprintf(path, sizeof path, "/api/v1/sweeps/%s/promote", id);
+    for (int time = 0; time < 2; time++) {
+        const struct response *version = post_json(server, path, "{\"model\":\"swept\"}");
+        assert_int_equal(version->status, 200);
+        assert_int_equal(integer_at(version, "/version"), 1);
+        assert_string_equal(text_at(version, "/weights_digest"), digest);
+        assert_string_equal(text_at(version, "/aliases/0"), "production");
+    }
+    char body[64];
+    snprintf(body, sizeof body, "{\"trial\":%lld}", integer_at(get_sweep(id, "/results"), "/data/2/trial"));
+    assert_problem(post_json(server, path, body), 409, "conflict", NULL); /* only the best was kept */
+    assert_int_equal(post_json(server, path, "{\"trial\":4}")->status, 404);
+    snprintf(path, sizeof path, "/api/v1/sweeps/%s", id);
+    assert_int_equal(send_call(server, &(struct call){.method = "DELETE", .path = path})->status, 204);
+    assert_int_equal(get(server, path)->status, 404);
+    assert_int_equal(get(server, "/api/v1/models/swept/versions/1")->status, 200);
+}
+
+/* ---- Changes of state, and kills --------------------------------------------------------------------- */
+
+static void a_job_does_not_wait_behind_the_trials(void **state)
+{
+    (void)state;
+    char id[SWEEP_ID_SIZE], job[JOB_ID_SIZE];
+    start_sweep("{\"parameters\":{\"/training/seed\":[1,2,3,4,5,6,7,8,9,10]}," BASE(3, 2000) "}", id);
+    wait_for_successes(id, 1);
+    start_job(server, QUICK_JOB, job);
+    wait_for_state(server, job, "succeeded");
+    assert_true(integer_at(get_sweep(id, ""), "/counts/queued") > 0);
+    assert_int_equal(post_sweep(id, "/cancel")->status, 202);
+    assert_int_equal(post_sweep(id, "/cancel")->status, 200);
+    assert_problem(post_sweep(id, "/resume"), 409, "conflict", NULL);
+    const struct response *sweep = get_sweep(id, "");
+    assert_int_equal(integer_at(sweep, "/counts/queued") + integer_at(sweep, "/counts/running"), 0);
+    assert_true(integer_at(sweep, "/counts/succeeded") > 0);
+}
+
+#define KILLED                                                                                               \
+    "{\"parameters\":{\"/training/learning_rate\":[0.001,0.01],\"/training/batch_size\":[8,16,32]}," BASE(   \
+        3, 1500) "}"
+
+static void a_sweep_that_is_paused_and_killed_ends_as_one_left_alone(void **state)
+{
+    (void)state;
+    char alone[SWEEP_ID_SIZE], killed[SWEEP_ID_SIZE];
+    start_sweep(KILLED, alone);
+    wait_for_sweep(alone, "succeeded");
+    json_t *expected = read_outcomes(alone);
+
+    start_sweep(KILLED, killed);
+    wait_for_successes(killed, 1);
+    server_kill_and_restart(server);
+    wait_for_successes(killed, 2);
+    assert_int_equal(post_sweep(killed, "/pause")->status, 202);
+    assert_int_equal(post_sweep(killed, "/pause")->status, 200);
+    server_kill_and_restart(server);
+    assert_string_equal(text_at(get_sweep(killed, ""), "/state"), "paused");
+    assert_int_equal(integer_at(get_sweep(killed, ""), "/counts/running"), 0);
+    assert_int_equal(post_sweep(killed, "/resume")->status, 202);
+    wait_for_successes(killed, 4);
+    server_kill_and_restart(server);
+    wait_for_sweep(killed, "succeeded");
+    json_t *outcomes = read_outcomes(killed);
+    if (!json_equal(outcomes, expected)) {
+        char *found = json_dumps(outcomes, 0), *wanted = json_dumps(expected, 0);
+        fail_msg("%s is not %s", found, wanted);
+    }
+    char path[96];
+    snprintf(path, sizeof path, "/api/v1/jobs?sweep=%s&limit=100", killed);
+    assert_int_equal(json_array_size(json_at(get(server, path), "/data")), 6); /* every trial once */
+    json_decref(outcomes);
+    json_decref(expected);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_architecture_preset_has_40_networks_and_24_that_cannot_be),
+        cmocka_unit_test(faults_are_told_with_their_place_in_the_sweep),
+        cmocka_unit_test(trials_are_compared_with_mean_and_spread_and_as_csv),
+        cmocka_unit_test(halving_trains_the_better_ones_for_longer),
+        cmocka_unit_test(the_best_trial_becomes_a_version_once),
+        cmocka_unit_test(a_job_does_not_wait_behind_the_trials),
+        cmocka_unit_test(a_sweep_that_is_paused_and_killed_ends_as_one_left_alone),
+    };
+    return run_with_server("sweeps", tests, sizeof tests / sizeof *tests, NULL, &server);
+}
