@@ -319,7 +319,7 @@ describe('with a trained network', () => {
     assert.equal(statSync(await (await download).path()).size, version.file_bytes);
     await page.getByRole('link', { name: 'Train it further' }).click();
     await page.waitForFunction(() => document.querySelector('#init_from')?.value === 'digits/1');
-    await page.fill('#epochs', '1');
+    await page.fill('#epochs', '100'); // one would be over before it is seen
     const started = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/jobs'));
     await page.click('#start-button');
     assert.deepEqual((await started).postDataJSON().init_from, { model: 'digits', version: 1 });
