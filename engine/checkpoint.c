@@ -94,7 +94,7 @@ static enum status read_temperature(const struct safetensors_file *file, const c
     if (text && (end == text || *end || !(temperature >= TEMPERATURE_MIN && temperature <= TEMPERATURE_MAX)))
         return error_set(err, ERR_FORMAT, "%s: \"temperature\" in its metadata is no number from %g to %g",
                          path, TEMPERATURE_MIN, TEMPERATURE_MAX);
-    *ret_temperature = temperature;
+    *ret_temperature = (double)(float)temperature; /* as it was fitted: its nine digits tell a float */
     return OK;
 }
 

@@ -420,6 +420,15 @@ struct calibration {
 /* Of the images done so far, with the model's temperature. */
 struct calibration evaluator_calibration(const struct evaluator *evaluator);
 
+/* What became of one image. */
+struct evaluated_image {
+    int label, predicted;
+    float probabilities[CLASSES]; /* at the model's temperature */
+};
+
+/* The image `index` of those done so far. */
+struct evaluated_image evaluator_image(const struct evaluator *evaluator, size_t index);
+
 /* The temperature that fits them best; 1 without images. */
 double evaluator_fit_temperature(const struct evaluator *evaluator);
 

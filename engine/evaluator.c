@@ -148,6 +148,14 @@ struct calibration evaluator_calibration(const struct evaluator *evaluator)
                                evaluator->model->temperature);
 }
 
+struct evaluated_image evaluator_image(const struct evaluator *evaluator, size_t index)
+{
+    const float *logits = evaluator->logits + index * CLASSES;
+    struct evaluated_image image = {.label = evaluator->labels[index], .predicted = arg_max(logits)};
+    softmax(1, logits, CLASSES, evaluator->model->temperature, image.probabilities);
+    return image;
+}
+
 double evaluator_fit_temperature(const struct evaluator *evaluator)
 {
     return temperature_fit(evaluator->logits, evaluator->labels, evaluator->result.count);

@@ -10,6 +10,7 @@ struct access;          /* API keys */
 struct store;           /* the database */
 struct datasets;        /* what can be trained on */
 struct registry;        /* models, versions, aliases */
+struct evaluations;     /* confusion matrices and mistakes of versions */
 struct predict_service; /* queue, workers and the models being served */
 struct jobs;            /* training jobs */
 struct event_streams;   /* clients that follow the log of events */
@@ -25,6 +26,7 @@ struct app {
     struct datasets *datasets;
     struct registry *registry;
     struct predict_service *predictions;
+    struct evaluations *evaluations;
     struct jobs *jobs;
     struct event_streams *streams;
     struct sweeps *sweeps;

@@ -24,8 +24,8 @@ static const struct option_spec specs[] = {
 static const struct options options = {
     .command = "evaluate",
     .arguments = "[OPTION]... MODEL.safetensors",
-    .about = "Runs a saved model on all images of a test set and prints its loss, its accuracy and\n"
-             "which digits it takes for which.",
+    .about = "Runs a saved model on all images of a test set and prints its loss, its accuracy,\n"
+             "which digits it takes for which, and precision, recall and F1 of each.",
     .specs = specs,
     .count = ARRAY_LENGTH(specs),
     .min_arguments = 1,
@@ -50,6 +50,8 @@ static int print_result(const struct evaluation *evaluation, const struct calibr
     printf("confidence is off by %.2f points on average; %.2f before the temperature %.3f\n\n",
            100 * calibration->ece, 100 * calibration->ece_uncalibrated, calibration->temperature);
     report_confusion_matrix(stdout, evaluation);
+    fputc('\n', stdout);
+    report_classes(stdout, evaluation);
     return EXIT_SUCCESS;
 }
 

@@ -257,6 +257,18 @@ enum status datasets_info(struct datasets *datasets, const char *name, struct da
     return status;
 }
 
+enum status datasets_split_info(struct datasets *datasets, const char *name, enum split split,
+                                struct split_info *ret_info, struct error *err)
+{
+    struct entry *entry;
+    pthread_mutex_lock(&datasets->mutex);
+    enum status status = look_up(datasets, name, split, false, &entry, err);
+    if (status == OK)
+        *ret_info = entry->info;
+    pthread_mutex_unlock(&datasets->mutex);
+    return status;
+}
+
 enum status datasets_open(struct datasets *datasets, const char *name, enum split split,
                           struct dataset **ret_dataset, struct error *err)
 {

@@ -44,6 +44,10 @@ struct dataset_info {
 MUST_CHECK enum status datasets_info(struct datasets *datasets, const char *name,
                                      struct dataset_info *ret_info, struct error *err);
 
+/* The same of one split: the other need not be readable. */
+MUST_CHECK enum status datasets_split_info(struct datasets *datasets, const char *name, enum split split,
+                                           struct split_info *ret_info, struct error *err);
+
 /* The images and labels; the caller gets a reference. Errors as datasets_info. */
 MUST_CHECK enum status datasets_open(struct datasets *datasets, const char *name, enum split split,
                                      struct dataset **ret_dataset, struct error *err);

@@ -30,8 +30,7 @@ const char *read_model_name(struct request *request)
     return NULL;
 }
 
-/* The version in the path; false after the reply is written. The caller clears the record. */
-static bool read_version(struct app *app, struct request *request, struct version_record *ret_version)
+bool read_version(struct app *app, struct request *request, struct version_record *ret_version)
 {
     const char *model = read_model_name(request);
     int64_t number;

@@ -45,6 +45,7 @@ handler handle_version_delete;
 handler handle_version_import;
 handler handle_weights_get;
 handler handle_onnx_get;
+handler handle_evaluation_get;
 
 /* handle_aliases.c */
 handler handle_alias_put;

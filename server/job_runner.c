@@ -3,12 +3,14 @@
 #include "server/app.h"
 #include "server/clock.h"
 #include "server/datasets.h"
+#include "server/evaluation.h"
 #include "server/jobs.h"
 #include "server/log.h"
 #include "server/meter.h"
 #include "server/metrics.h"
 #include "server/predict.h"
 #include "server/registry.h"
+#include "server/rival.h"
 #include "server/sweeps.h"
 
 #include <jansson.h>
@@ -236,23 +238,42 @@ static enum status train(struct run *run, struct error *err)
 
 /* ---- The end --------------------------------------------------------------------------------------- */
 
-static enum status evaluate(struct run *run, struct model *model, struct evaluation *ret_evaluation,
+static bool goes_on_testing(void *context, size_t images)
+{
+    struct run *run = context;
+    meter_test(&run->meter, clock_seconds(), (int64_t)images);
+    report(run, PHASE_EVALUATING);
+    return run->order == JOB_GO_ON;
+}
+
+/* There is a result when the order is still to go on. */
+static enum status evaluate(struct run *run, struct model *model, struct evaluation_record *ret_evaluation,
                             struct error *err)
 {
-    struct evaluator *evaluator;
-    enum status status =
-        evaluator_create(model, run->test, 0, dataset_count(run->test), run->team, &evaluator, err);
-    if (status)
-        return status;
-    bool more = true;
-    while (more && run->order == JOB_GO_ON) {
-        more = evaluator_advance(evaluator);
-        meter_test(&run->meter, clock_seconds(), (int64_t)evaluator_result(evaluator).count);
-        report(run, PHASE_EVALUATING);
-    }
-    *ret_evaluation = evaluator_result(evaluator);
-    evaluator_free(evaluator);
-    return OK;
+    const struct evaluation_pace pace = {run->team, goes_on_testing, run};
+    bool complete;
+    enum status status = evaluation_measure(model, run->test, &pace, ret_evaluation, &complete, err);
+    if (status == OK && complete)
+        snprintf(ret_evaluation->dataset, sizeof ret_evaluation->dataset, "%s", run->request.dataset);
+    ret_evaluation->split = SPLIT_TEST;
+    return status;
+}
+
+static bool goes_on(void *context, size_t images)
+{
+    (void)images;
+    struct run *run = context;
+    report(run, PHASE_EVALUATING);
+    return run->order == JOB_GO_ON;
+}
+
+/* What is in production, if the new version is to be held against it. */
+static void evaluate_rival(struct run *run)
+{
+    const struct evaluation_pace pace = {run->team, goes_on, run};
+    if (run->request.promotion == PROMOTION_IF_BETTER && !is_trial(run))
+        rival_measure(run->app->store, run->app->registry, run->request.name, run->request.dataset, run->test,
+                      &pace);
 }
 
 /* The epoch whose weights the run keeps: with patience the one that validated best, else the last. */
@@ -266,7 +287,7 @@ static const struct epoch_metrics *kept_epoch(const struct epoch_metrics *epochs
     return &epochs[count - 1];
 }
 
-static enum status fill_version(const struct run *run, const struct evaluation *evaluation,
+static enum status fill_version(const struct run *run, const struct evaluation_record *evaluation,
                                 struct version_record *ret_version, struct error *err)
 {
     struct epoch_metrics *epochs;
@@ -281,6 +302,7 @@ static enum status fill_version(const struct run *run, const struct evaluation *
     *ret_version = (struct version_record){.config = run->job->config,
                                            .test_loss = evaluation->loss,
                                            .test_accuracy = evaluation->accuracy,
+                                           .evaluation = evaluation,
                                            .validation_loss = kept->validation_loss,
                                            .validation_accuracy = kept->validation_accuracy,
                                            .epochs = progress.epoch,
@@ -310,7 +332,7 @@ static enum job_change register_version(struct run *run, struct model *model, st
     return change;
 }
 
-static enum status publish(struct run *run, struct model *model, const struct evaluation *evaluation,
+static enum status publish(struct run *run, struct model *model, const struct evaluation_record *evaluation,
                            struct error *err)
 {
     struct version_record version;
@@ -331,13 +353,16 @@ static enum status publish(struct run *run, struct model *model, const struct ev
 static enum status evaluate_and_publish(struct run *run, struct error *err)
 {
     struct model *model;
-    struct evaluation evaluation;
+    struct evaluation_record evaluation = {.details = NULL};
     enum status status = trainer_snapshot(run->trainer, &model, err);
     if (status)
         return status;
     status = evaluate(run, model, &evaluation, err);
     if (status == OK && run->order == JOB_GO_ON)
+        evaluate_rival(run);
+    if (status == OK && run->order == JOB_GO_ON)
         status = publish(run, model, &evaluation, err);
+    evaluation_record_clear(&evaluation);
     model_unref(model);
     return status;
 }

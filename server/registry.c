@@ -160,12 +160,13 @@ enum status registry_serve(struct registry *registry, struct predict_service *pr
 
 /* ---- Publishing ------------------------------------------------------------------------------------ */
 
-/* Validation sets differ from job to job; the test set is the one measure that two versions share. */
+/* Validation sets differ from job to job; the test set is the one measure that two versions share. What is not known
+ * beats nothing and is not beaten. */
 enum status registry_decide_promotion(struct registry *registry, const struct version_record *version,
                                       enum promotion promotion, bool *ret_promote, struct error *err)
 {
     struct model_record model = {.production = 0};
-    struct version_record rival;
+    double rival;
     enum status status = store_model_read(registry->store, version->model, &model, err);
     if (status && status != ERR_NOT_FOUND)
         return status;
@@ -173,13 +174,11 @@ enum status registry_decide_promotion(struct registry *registry, const struct ve
         *ret_promote = promotion != PROMOTION_NEVER;
         return OK;
     }
-    status = store_version_read(registry->store, version->model, model.production, &rival, err);
-    if (status)
-        return status;
-    *ret_promote =
-        strcmp(version->test_digest, rival.test_digest) == 0 && version->test_accuracy > rival.test_accuracy;
-    version_record_clear(&rival);
-    return OK;
+    status = store_version_accuracy(registry->store, version->model, model.production, version->test_digest,
+                                    &rival, err);
+    if (status == OK)
+        *ret_promote = version->test_accuracy > rival;
+    return status;
 }
 
 /* Sets a string unless there is none to set. */

@@ -29,7 +29,7 @@ MUST_CHECK enum status registry_serve(struct registry *registry, struct predict_
 /* Whether a new version goes into production. */
 enum promotion {
     PROMOTION_NEVER,
-    PROMOTION_IF_BETTER, /* when nothing is there, or it beats what is there in accuracy on the same test set */
+    PROMOTION_IF_BETTER, /* when nothing is there, or it beats what is there in accuracy on its own test set */
     PROMOTION_ALWAYS,
 };
 
@@ -46,7 +46,8 @@ MUST_CHECK enum job_change registry_publish(struct registry *registry, struct mo
 /* What a job that made `version` says as its result; version 0 is none. JSON text on the heap, NULL without memory. */
 char *registry_make_result(const struct version_record *version, bool promoted);
 
-/* Whether `version` should go into production by `promotion`. */
+/* Whether `version` should go into production by `promotion`. See rival.h: PROMOTION_IF_BETTER says no when the accuracy of
+ * what is there is not known on the test set of `version`. */
 MUST_CHECK enum status registry_decide_promotion(struct registry *registry,
                                                  const struct version_record *version,
                                                  enum promotion promotion, bool *ret_promote,

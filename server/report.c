@@ -183,18 +183,78 @@ void report_confusion_matrix(FILE *stream, const struct evaluation *evaluation)
     }
 }
 
-json_t *report_evaluation_json(const struct evaluation *evaluation)
+void report_class_figures(const uint32_t confusion_matrix[CLASSES][CLASSES],
+                          struct class_figures ret_figures[CLASSES])
+{
+    for (int label = 0; label < CLASSES; label++) {
+        double hits = confusion_matrix[label][label], images = row_sum(confusion_matrix[label]),
+               predictions = 0;
+        for (int i = 0; i < CLASSES; i++)
+            predictions += confusion_matrix[i][label];
+        ret_figures[label] =
+            (struct class_figures){.support = row_sum(confusion_matrix[label]),
+                                   .precision = predictions > 0 ? hits / predictions : NAN,
+                                   .recall = images > 0 ? hits / images : NAN,
+                                   .f1 = images + predictions > 0 ? 2 * hits / (images + predictions) : NAN};
+    }
+}
+
+static void print_share(FILE *stream, double share)
+{
+    if (isfinite(share))
+        fprintf(stream, " %8.2f %%", 100 * share);
+    else
+        fprintf(stream, " %10s", "-");
+}
+
+void report_classes(FILE *stream, const struct evaluation *evaluation)
+{
+    struct class_figures figures[CLASSES];
+    report_class_figures(evaluation->confusion_matrix, figures);
+    print_rule(stream,
+               fprintf(stream, "%5s %8s %10s %10s %10s\n", "digit", "images", "precision", "recall", "F1") -
+                   1);
+    for (int label = 0; label < CLASSES; label++) {
+        fprintf(stream, "%5d %8u", label, figures[label].support);
+        print_share(stream, figures[label].precision);
+        print_share(stream, figures[label].recall);
+        print_share(stream, figures[label].f1);
+        fputc('\n', stream);
+    }
+}
+
+json_t *report_confusion_json(const uint32_t confusion_matrix[CLASSES][CLASSES])
 {
     json_t *matrix = json_array();
     for (int label = 0; label < CLASSES; label++) {
         json_t *row = json_array();
         for (int predicted = 0; predicted < CLASSES; predicted++)
-            json_array_append_new(row, json_integer(evaluation->confusion_matrix[label][predicted]));
+            json_array_append_new(row, json_integer(confusion_matrix[label][predicted]));
         json_array_append_new(matrix, row);
     }
-    return json_pack("{s:I, s:o, s:o, s:o}", "count", (json_int_t)evaluation->count, "loss",
+    return matrix;
+}
+
+json_t *report_classes_json(const uint32_t confusion_matrix[CLASSES][CLASSES])
+{
+    struct class_figures figures[CLASSES];
+    json_t *classes = json_array();
+    report_class_figures(confusion_matrix, figures);
+    for (int label = 0; label < CLASSES; label++)
+        json_array_append_new(classes, json_pack("{s:i, s:o, s:o, s:o, s:I}", "label", label, "precision",
+                                                 report_number(figures[label].precision), "recall",
+                                                 report_number(figures[label].recall), "f1",
+                                                 report_number(figures[label].f1), "support",
+                                                 (json_int_t)figures[label].support));
+    return classes;
+}
+
+json_t *report_evaluation_json(const struct evaluation *evaluation)
+{
+    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "count", (json_int_t)evaluation->count, "loss",
                      report_number(evaluation->loss), "accuracy", report_number(evaluation->accuracy),
-                     "confusion_matrix", matrix);
+                     "confusion_matrix", report_confusion_json(evaluation->confusion_matrix), "classes",
+                     report_classes_json(evaluation->confusion_matrix));
 }
 
 json_t *report_calibration_json(const struct calibration *calibration)

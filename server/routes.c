@@ -99,6 +99,8 @@ static const struct route routes[] = {
     {HTTP_GET, "/api/v1/models/{model}/versions/{version}/weights.safetensors", handle_weights_get,
      .lane = LANE_WORKER},
     {HTTP_GET, "/api/v1/models/{model}/versions/{version}/model.onnx", handle_onnx_get, .lane = LANE_WORKER},
+    {HTTP_GET, "/api/v1/models/{model}/versions/{version}/evaluation", handle_evaluation_get,
+     .lane = LANE_WORKER, .query = {"dataset", "split", "label", "predicted", "limit"}},
 
     {HTTP_GET, "/api/v1/datasets", handle_dataset_list, .lane = LANE_WORKER},
     {HTTP_GET, "/api/v1/datasets/{name}", handle_dataset_get, .lane = LANE_WORKER},

@@ -16,6 +16,7 @@
 #include "server/commands.h"
 #include "server/datasets.h"
 #include "server/engine_start.h"
+#include "server/evaluations.h"
 #include "server/event_streams.h"
 #include "server/http.h"
 #include "server/job_json.h"
@@ -243,6 +244,9 @@ static enum status services_start(const struct settings *settings, struct servic
     if (status == OK)
         status = registry_serve(app->registry, app->predictions, err);
     if (status == OK)
+        status = evaluations_create(app->store, app->registry, app->datasets, settings->threads,
+                                    &app->evaluations, err);
+    if (status == OK)
         status = jobs_create(app->store, &(struct job_sources){app->datasets, app->registry}, &jobs_config,
                              &app->jobs, err);
     if (status == OK)
@@ -291,6 +295,7 @@ static void service_free(struct service *service)
     event_streams_free(service->app.streams);
     sweeps_free(service->app.sweeps);
     jobs_free(service->app.jobs);
+    evaluations_free(service->app.evaluations);
     predict_service_free(service->app.predictions);
     registry_free(service->app.registry);
     datasets_free(service->app.datasets);
@@ -348,6 +353,7 @@ static void wait_for_end(const struct settings *settings, struct service *servic
     }
     log_info("told to end: finishing the requests under way");
     event_streams_stop(service->app.streams);
+    evaluations_stop(service->app.evaluations);
     size_t left = http_server_drain(service->http, settings->drain_timeout);
     if (left)
         log_warning("%zu requests were cut off", left);

@@ -157,6 +157,21 @@ static const char *const migrations[] = {
     "  undone INTEGER NOT NULL DEFAULT 0" /* a rollback does not come past it again */
     ") STRICT;"
     "CREATE INDEX alias_moves_by_alias ON alias_moves (model, alias, id);",
+
+    "CREATE TABLE evaluations ("
+    "  model TEXT NOT NULL,"
+    "  version INTEGER NOT NULL,"
+    "  dataset TEXT NOT NULL,"
+    "  split TEXT NOT NULL,"
+    "  digest TEXT NOT NULL," /* of the split, as it was evaluated on */
+    "  evaluated_at INTEGER NOT NULL,"
+    "  images INTEGER NOT NULL,"
+    "  loss REAL,"
+    "  accuracy REAL,"
+    "  details TEXT NOT NULL," /* JSON, as evaluation.h writes it */
+    "  PRIMARY KEY (model, version, dataset, split),"
+    "  FOREIGN KEY (model, version) REFERENCES versions (model, version) ON DELETE CASCADE"
+    ") STRICT, WITHOUT ROWID;",
 };
 #define MIGRATIONS (sizeof migrations / sizeof migrations[0])
 

@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "server/store.h"
+#include "server/store_evaluations.h"
 #include "server/store_events.h"
 #include "server/store_jobs.h"
 #include "server/store_models.h"
@@ -125,6 +126,10 @@ MUST_CHECK enum status store_alias_write(sqlite3 *db, struct alias_move *move, s
  * production to it. */
 MUST_CHECK enum status store_version_insert(sqlite3 *db, const struct version_record *version, bool promote,
                                             struct error *err);
+
+/* Part of a transaction: keeps an evaluation of a version, in the place of an earlier one. */
+MUST_CHECK enum status store_evaluation_insert(sqlite3 *db, const char *model, int version,
+                                               const struct evaluation_record *evaluation, struct error *err);
 
 /* Part of a transaction: adds an event to the log. `job` and `sweep` (NULL: none) say what it is about; `data` is a JSON
  * object as text. Who listens to the log hears of it once the transaction is committed. */

@@ -91,6 +91,8 @@ enum status store_version_insert(sqlite3 *db, const struct version_record *versi
                                 DB_VALUES(model, number, db_integer(now)), err);
     if (status == OK)
         status = insert_version(db, version, now, err);
+    if (status == OK && version->evaluation)
+        status = store_evaluation_insert(db, version->model, version->version, version->evaluation, err);
     if (status == OK && promote) {
         struct alias_move move = {.alias = ALIAS_PRODUCTION, .version = version->version};
         memcpy(move.model, version->model, sizeof move.model);

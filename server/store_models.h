@@ -8,6 +8,7 @@
 #include "server/names.h"
 #include "server/store.h"
 #include "server/store_aliases.h"
+#include "server/store_evaluations.h"
 
 /* A version and its lineage: enough to say where it came from, and to train it again. */
 struct version_record {
@@ -28,6 +29,9 @@ struct version_record {
     double training_seconds;
 
     struct alias_list aliases; /* that point to it, when it is read */
+
+    /* Borrowed: when the version is registered, kept with it in the same transaction. NULL: none. */
+    const struct evaluation_record *evaluation;
 
     /* Of the run; for the job's result, and not kept with the version. */
     int epochs, best_epoch; /* best_epoch is 0 without patience */

@@ -1,8 +1,11 @@
 /* The weights of trials: files, and versions made of them. */
 #include "server/sweeps_private.h"
 
+#include "server/datasets.h"
+#include "server/evaluations.h"
 #include "server/files.h"
 #include "server/log.h"
+#include "server/rival.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -210,6 +213,33 @@ enum status sweeps_promote_locked(struct sweeps *sweeps, const struct sweep_view
     else
         *ret_version = version;
     return status;
+}
+
+static bool goes_on(void *context, size_t images)
+{
+    (void)context, (void)images;
+    return true;
+}
+
+void sweeps_measure_rival(struct sweeps *sweeps, const struct version_record *version)
+{
+    char dataset[NAME_MAX_LENGTH + 1];
+    struct dataset *test;
+    struct error err;
+    struct evaluation_pace pace = {.go_on = goes_on};
+    evaluation_default_dataset(version, dataset);
+    enum status status = datasets_open(sweeps->datasets, dataset, SPLIT_TEST, &test, &err);
+    if (status) {
+        log_warning("the test set of %s cannot be read again: %s", dataset, err.message);
+        return;
+    }
+    status = thread_team_create(sweeps->threads, true, &pace.team, &err);
+    if (status)
+        log_warning("what is in production is not measured: %s", err.message);
+    else if (strcmp(dataset_digest(test), version->test_digest) == 0)
+        rival_measure(sweeps->store, sweeps->registry, version->model, dataset, test, &pace);
+    thread_team_free(pace.team);
+    dataset_unref(test);
 }
 
 enum status sweeps_move_alias(struct sweeps *sweeps, const struct version_record *version, const char *alias,

@@ -304,6 +304,8 @@ static enum status promote_best(struct sweeps *sweeps, const struct sweep_view *
     enum status status = sweeps_promote_locked(sweeps, view, &promotion, &version, err);
     if (status)
         return status;
+    if (request->promote == PROMOTION_IF_BETTER)
+        sweeps_measure_rival(sweeps, &version);
     status = registry_decide_promotion(sweeps->registry, &version, request->promote, &promote, err);
     if (status == OK && promote)
         status = sweeps_move_alias(sweeps, &version, ALIAS_PRODUCTION, err);

@@ -26,6 +26,9 @@ MUST_CHECK enum status sweeps_promote_locked(struct sweeps *sweeps, const struct
 MUST_CHECK enum status sweeps_move_alias(struct sweeps *sweeps, const struct version_record *version,
                                          const char *alias, struct error *err);
 
+/* Sees to it that what is in production can be held against `version`, if that can be done (rival.h). */
+void sweeps_measure_rival(struct sweeps *sweeps, const struct version_record *version);
+
 /* With the mutex held: removes the weights of all but the `keep` best trials. */
 void sweeps_keep_best(struct sweeps *sweeps, const struct sweep_view *view, int keep);
 

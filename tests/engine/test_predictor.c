@@ -140,6 +140,37 @@ static void evaluation_counts_what_prediction_answers(void **state)
     dataset_unref(data);
 }
 
+static void evaluation_tells_of_each_image_what_prediction_answers(void **state)
+{
+    (void)state;
+    enum { FIRST = 3, USED = 70 };
+    struct dataset *data = bars_dataset(FIRST + USED);
+    float *images = pixels_of(data), probabilities[CLASSES];
+    struct model *model = model_of(models[0]);
+    struct thread_team *team = team_of(2);
+    struct predictor *predictor = NULL;
+    struct evaluator *evaluator = NULL;
+    assert_int_equal(predictor_create(model, 1, &predictor, NULL), OK);
+    assert_int_equal(evaluator_create(model, data, FIRST, USED, team, &evaluator, NULL), OK);
+    while (evaluator_advance(evaluator))
+        ;
+    for (size_t i = 0; i < USED; i++) {
+        struct evaluated_image image = evaluator_image(evaluator, i);
+        predictor_run(predictor, images + (FIRST + i) * IMAGE_PIXELS, 1, probabilities);
+        assert_int_equal(image.label, dataset_label(data, FIRST + i));
+        for (int j = 0; j < CLASSES; j++) {
+            assert_true(fabsf(image.probabilities[j] - probabilities[j]) < 1e-5f);
+            assert_true(image.probabilities[j] <= image.probabilities[image.predicted]);
+        }
+    }
+    evaluator_free(evaluator);
+    predictor_free(predictor);
+    thread_team_free(team);
+    model_unref(model);
+    free(images);
+    dataset_unref(data);
+}
+
 static void images_outside_the_dataset_cannot_be_evaluated(void **state)
 {
     (void)state;
@@ -164,6 +195,7 @@ int main(void)
         cmocka_unit_test(a_batch_answers_as_its_images_do_alone),
         cmocka_unit_test(a_batch_of_no_or_too_many_images_is_refused),
         cmocka_unit_test(evaluation_counts_what_prediction_answers),
+        cmocka_unit_test(evaluation_tells_of_each_image_what_prediction_answers),
         cmocka_unit_test(images_outside_the_dataset_cannot_be_evaluated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

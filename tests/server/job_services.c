@@ -1,6 +1,7 @@
 #include "tests/server/job_services.h"
 
 #include "server/datasets.h"
+#include "server/evaluations.h"
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/registry.h"
@@ -48,6 +49,7 @@ void start_services(size_t queue_limit)
         registry_create(app.store, &app.registry, &err) ||
         predict_service_create(&predict_config, &app.predictions, &err) ||
         registry_serve(app.registry, app.predictions, &err) ||
+        evaluations_create(app.store, app.registry, app.datasets, 2, &app.evaluations, &err) ||
         jobs_create(app.store, &(struct job_sources){app.datasets, app.registry}, &jobs_config, &app.jobs,
                     &err))
         fail_msg("%s", err.message);
@@ -70,6 +72,7 @@ void stop_services(void)
 {
     stop_runner();
     jobs_free(app.jobs);
+    evaluations_free(app.evaluations);
     predict_service_free(app.predictions);
     registry_free(app.registry);
     datasets_free(app.datasets);

@@ -91,6 +91,46 @@ static void the_evaluation_as_json_has_the_matrix(void **state)
     json_decref(json);
 }
 
+/* 4: four images, three found, one of a 9 taken for it. 9: three images, two found, one of a 4 taken for it. */
+static void figures_of_a_class_are_null_where_they_would_divide_by_zero(void **state)
+{
+    (void)state;
+    struct evaluation evaluation = some_evaluation();
+    evaluation.confusion_matrix[7][4] = 1; /* 7 is never predicted */
+    struct class_figures figures[CLASSES];
+    report_class_figures(evaluation.confusion_matrix, figures);
+    assert_int_equal(figures[4].support, 4);
+    assert_true(figures[4].precision == 3.0 / 5 && figures[4].recall == 3.0 / 4 && figures[4].f1 == 6.0 / 9);
+    assert_int_equal(figures[9].support, 3);
+    assert_true(figures[9].precision == 2.0 / 3 && figures[9].recall == 2.0 / 3 && figures[9].f1 == 4.0 / 6);
+    assert_int_equal(figures[7].support, 1);
+    assert_true(isnan(figures[7].precision) && figures[7].recall == 0 && figures[7].f1 == 0);
+    assert_int_equal(figures[0].support, 0);
+    assert_true(isnan(figures[0].precision) && isnan(figures[0].recall) && isnan(figures[0].f1));
+
+    json_t *json = report_classes_json(evaluation.confusion_matrix);
+    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(3));
+    assert_non_null(strstr(text, "{\"label\":7,\"precision\":null,\"recall\":0.0,\"f1\":0.0,\"support\":1}"));
+    assert_non_null(
+        strstr(text, "{\"label\":4,\"precision\":0.6,\"recall\":0.75,\"f1\":0.667,\"support\":4}"));
+    free(text);
+    json_decref(json);
+}
+
+static void the_table_of_classes_leaves_out_what_cannot_be_said(void **state)
+{
+    (void)state;
+    struct evaluation evaluation = some_evaluation();
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    report_classes(stream, &evaluation);
+    fclose(stream);
+    assert_non_null(strstr(text, "    4        4    75.00 %    75.00 %    75.00 %\n"));
+    assert_non_null(strstr(text, "    0        0          -          -          -\n"));
+    free(text);
+}
+
 static void every_preset_has_a_row_a_layer(void **state)
 {
     (void)state;
@@ -125,6 +165,8 @@ int main(void)
         cmocka_unit_test(a_diverged_epoch_is_valid_json),
         cmocka_unit_test(the_confusion_matrix_has_true_labels_as_rows),
         cmocka_unit_test(the_evaluation_as_json_has_the_matrix),
+        cmocka_unit_test(figures_of_a_class_are_null_where_they_would_divide_by_zero),
+        cmocka_unit_test(the_table_of_classes_leaves_out_what_cannot_be_said),
         cmocka_unit_test(every_preset_has_a_row_a_layer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 
 #include <math.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,52 @@ static void a_database_of_a_newer_program_is_refused(void **state)
     assert_int_equal(store_open(scratch_path("store"), &store, &err), ERR_IO);
     assert_non_null(strstr(err.message, "newer"));
     write_schema_version(version);
+    open_store();
+}
+
+/* Puts a database of SQL text in the place of the store's. */
+static void restore_database(const char *path)
+{
+    static char text[16384];
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t size = fread(text, 1, sizeof text - 1, file);
+    assert_true(feof(file));
+    fclose(file);
+    text[size] = '\0';
+    sqlite3 *db;
+    char *message = NULL;
+    assert_int_equal(unlink(scratch_path("store/digitd.db")), 0);
+    assert_int_equal(sqlite3_open(scratch_path("store/digitd.db"), &db), SQLITE_OK);
+    if (sqlite3_exec(db, text, NULL, NULL, &message))
+        fail_msg("%s", message);
+    sqlite3_close(db);
+}
+
+static void an_older_database_is_brought_up_to_date(void **state)
+{
+    (void)state;
+    char details[] = "{}";
+    struct evaluation_record evaluation = {.dataset = "mnist",
+                                           .split = SPLIT_TEST,
+                                           .digest = "d",
+                                           .accuracy = 0.5,
+                                           .loss = 1,
+                                           .details = details};
+    struct version_record version;
+    store_free(store);
+    store = NULL;
+    restore_database("tests/server/schema_4.sql");
+    for (int i = 0; i < 2; i++) { /* and is opened as it is the second time */
+        open_store();
+        assert_int_equal(store_version_read(store, "digits", 1, &version, NULL), OK);
+        assert_int_equal(version.parameters, 7850);
+        assert_string_equal(version.aliases.items[0].name, "production");
+        version_record_clear(&version);
+        assert_int_equal(state_of("job_c3c8541a697e7c6a"), JOB_SUCCEEDED);
+        assert_int_equal(store_evaluation_put(store, "digits", 1, &evaluation, NULL), OK);
+        store_free(store);
+    }
     open_store();
 }
 
@@ -604,6 +651,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_store_has_one_owner, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_is_no_database_is_refused_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(a_database_of_a_newer_program_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_older_database_is_brought_up_to_date, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_made_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(a_job_is_read_back_as_it_was_written, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unknown_job_is_not_found, setup, teardown),
