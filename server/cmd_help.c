@@ -3,9 +3,9 @@
 
 static const struct options options = {
     .command = "help",
-    .arguments = "[COMMAND]",
-    .about = "Explains a command and its options, or lists the commands.",
-    .max_arguments = 1,
+    .arguments = "[COMMAND [ACTION]]",
+    .about = "Explains a command, or an action of one, and its options, or lists the commands.",
+    .max_arguments = 2,
 };
 
 int cmd_help(int argc, char **argv)
@@ -21,7 +21,7 @@ int cmd_help(int argc, char **argv)
     const struct command *command = command_find(argv[first]);
     if (!command)
         return command_unknown(argv[first]);
-    char help[] = "--help";
-    char *arguments[] = {argv[first], help, NULL};
-    return command->run(2, arguments);
+    char help[] = "--help", *action = argv[first + 1];
+    char *arguments[] = {argv[first], action ? action : help, action ? help : NULL, NULL};
+    return command->run(action ? 3 : 2, arguments);
 }

@@ -13,6 +13,7 @@ static const struct command commands[] = {
     {"predict", cmd_predict, "Recognise digits in PNG files"},
     {"describe", cmd_describe, "Show a model's layers, parameters and memory"},
     {"export", cmd_export, "Write a saved model as ONNX, for other software"},
+    {"jobs", cmd_jobs, "Start, watch and steer trainings of a running server"},
     {"version", cmd_version, "Print the version"},
     {"help", cmd_help, "Explain the program or a command"},
 };

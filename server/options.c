@@ -47,6 +47,7 @@ static void describe_default(const struct option_spec *spec, const void *slot, c
     ret_text[0] = '\0';
     switch (spec->type) {
     case OPTION_FLAG:
+    case OPTION_SECRET:
         break;
     case OPTION_INT:
         if (*(const int *)slot != 0)
@@ -214,6 +215,7 @@ static bool read_value(const struct option_spec *spec, const char *text, void *s
     case OPTION_BYTES:
         return read_bytes(spec, text, slot);
     case OPTION_STRING:
+    case OPTION_SECRET:
         *(const char **)slot = text;
         return *text != '\0';
     case OPTION_CHOICE:
@@ -232,6 +234,7 @@ static void describe_expected(const struct option_spec *spec, char *ret_text, si
         [OPTION_DOUBLE] = "a number",
         [OPTION_BYTES] = "a number of bytes such as 64M",
         [OPTION_STRING] = "some text",
+        [OPTION_SECRET] = "some text",
         [OPTION_CHOICE] = "one of",
     };
     size_t used = (size_t)snprintf(ret_text, size, "%s", nouns[spec->type]);

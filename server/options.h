@@ -30,6 +30,7 @@ enum option_type {
     OPTION_DOUBLE, /* double, finite */
     OPTION_BYTES,  /* size_t; 4096, 512K, 64M, 2G (powers of 1024) */
     OPTION_STRING, /* const char *, not empty; points into argv or the environment */
+    OPTION_SECRET, /* the same, and its value is never shown */
     OPTION_CHOICE, /* int or an enum that counts from 0: one of `choices` */
 };
 

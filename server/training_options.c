@@ -36,8 +36,7 @@ bool training_options_given(const struct training_options *options)
     return given;
 }
 
-/* {"epochs": 3, "augmentation": {"rotation": 5}}: what was given. */
-static json_t *given_to_json(const struct training_options *options)
+json_t *training_options_to_json(const struct training_options *options)
 {
     json_t *augmentation = json_object(), *json = json_pack("{s:o}", "augmentation", augmentation);
     for (size_t i = 0; json && i < ARRAY_LENGTH(fields); i++) {
@@ -48,6 +47,8 @@ static json_t *given_to_json(const struct training_options *options)
             return NULL;
         }
     }
+    if (json_object_size(augmentation) == 0)
+        json_object_del(json, "augmentation");
     return json;
 }
 
@@ -76,7 +77,7 @@ int training_options_read(const char *command, const struct training_options *op
         cli_failed(command, "--recipe: %s", err.message);
         return EXIT_USAGE;
     }
-    json_t *given = given_to_json(options);
+    json_t *given = training_options_to_json(options);
     if (!given)
         return cli_failed(command, "no memory for the options");
     enum status status = train_config_from_json(given, "", &config, &problems);

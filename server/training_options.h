@@ -9,6 +9,8 @@
 #include "engine/engine.h"
 #include "server/options.h"
 
+#include <jansson.h>
+
 /* Member of struct train_config, option, what to call its value, help. A new field of the engine is a line here. */
 #define TRAINING_FIELDS(X)                                                                                   \
     X(epochs, "epochs", "N", "Passes over the training images")                                              \
@@ -61,6 +63,10 @@ struct training_options {
 
 /* Whether any of them was given. */
 bool training_options_given(const struct training_options *options);
+
+/* {"epochs": 3, "augmentation": {"rotation": 5}}: what was given, as a job's `training`, unchecked; numbers where the text
+ * is one. A new reference, NULL without memory. */
+json_t *training_options_to_json(const struct training_options *options);
 
 /* The recipe's model, and its configuration with what was given over it. Says what is wrong, all of it, and returns what
  * to exit with; 0 when all is well. */

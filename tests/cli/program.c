@@ -66,8 +66,7 @@ void program_file_write(const char *name, const void *bytes, size_t size)
     assert_int_equal(fclose(file), 0);
 }
 
-/* "" when there is no such file. */
-static char *read_text(const char *name)
+char *program_file_read(const char *name)
 {
     char *text = NULL;
     size_t size = 0;
@@ -113,7 +112,8 @@ pid_t program_start(const char *words, struct program_setup setup)
     posix_spawn_file_actions_addopen(&actions, 0, setup.input ? setup.input : "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, setup.output ? setup.output : ".out",
                                      O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_addopen(&actions, 2, ".err", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&actions, 2, setup.errors ? setup.errors : ".err",
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
     char **environment = make_environment(setup.variable);
     pid_t process;
     int failed = posix_spawn(&process, binary, &actions, NULL, arguments, environment);
@@ -130,8 +130,8 @@ int program_wait(pid_t process)
     assert_int_equal(waitpid(process, &status, 0), process);
     free(out);
     free(err);
-    out = read_text(".out");
-    err = read_text(".err");
+    out = program_file_read(".out");
+    err = program_file_read(".err");
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

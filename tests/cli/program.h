@@ -23,11 +23,13 @@ int program_folder_remove(void **state);
 /* Whether there is a file of that name in the folder; writing one; its path for other functions. */
 bool program_file_exists(const char *name);
 void program_file_write(const char *name, const void *bytes, size_t size);
+char *program_file_read(const char *name);       /* as text, to be freed; "" when there is no such file */
 const char *program_file_path(const char *name); /* valid until the next call */
 
 struct program_setup {
     const char *input;    /* a file of the folder for stdin; NULL: empty */
     const char *output;   /* where stdout goes; NULL: kept for program_out */
+    const char *errors;   /* where stderr goes; NULL: kept for program_err */
     const char *variable; /* one more in the environment, "NAME=value", or NULL */
 };
 

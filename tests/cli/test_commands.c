@@ -23,16 +23,24 @@ static void an_unknown_command_suggests_the_nearest(void **state)
     assert_err("digitd: unknown command \"xyz\"\nTry 'digitd help'.\n");
 }
 
+/* Options without an action are those of one of its own. */
+static const struct {
+    const char *name, *refuses;
+} commands[] = {
+    {"serve", "serve"},     {"train", "train"},       {"evaluate", "evaluate"},
+    {"predict", "predict"}, {"describe", "describe"}, {"export", "export"},
+    {"jobs", "jobs list"},  {"version", "version"},   {"help", "help"},
+};
+#define COMMANDS (sizeof commands / sizeof *commands)
+
 static void help_lists_every_command(void **state)
 {
     (void)state;
-    static const char *const names[] = {"serve",    "train",  "evaluate", "predict",
-                                        "describe", "export", "version",  "help"};
     assert_int_equal(program_run("help"), 0);
     assert_err("");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < COMMANDS; i++) {
         char line[32];
-        snprintf(line, sizeof line, "\n  %-10s ", names[i]);
+        snprintf(line, sizeof line, "\n  %-10s ", commands[i].name);
         assert_out_has(line);
     }
     char *help = strdup(program_out());
@@ -45,25 +53,24 @@ static void help_lists_every_command(void **state)
 static void every_command_explains_itself(void **state)
 {
     (void)state;
-    static const char *const names[] = {"serve",    "train",  "evaluate", "predict",
-                                        "describe", "export", "version",  "help"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const char *name = commands[i].name, *refuses = commands[i].refuses;
         char words[64], usage[64], refusal[128];
-        snprintf(words, sizeof words, "help %s", names[i]);
-        snprintf(usage, sizeof usage, "Usage: digitd %s ", names[i]);
+        snprintf(words, sizeof words, "help %s", name);
+        snprintf(usage, sizeof usage, "Usage: digitd %s ", name);
         assert_int_equal(program_run(words), 0);
         assert_out_has(usage);
         assert_out_has("\nOptions:\n");
         assert_err("");
         char *help = strdup(program_out());
-        snprintf(words, sizeof words, "%s --help", names[i]);
+        snprintf(words, sizeof words, "%s --help", name);
         assert_int_equal(program_run(words), 0);
         assert_out(help);
         free(help);
 
-        snprintf(words, sizeof words, "%s --no-such-option", names[i]);
+        snprintf(words, sizeof words, "%s --no-such-option", name);
         snprintf(refusal, sizeof refusal,
-                 "digitd %s: unknown option --no-such-option\nTry 'digitd help %s'.\n", names[i], names[i]);
+                 "digitd %s: unknown option --no-such-option\nTry 'digitd help %s'.\n", refuses, refuses);
         assert_int_equal(program_run(words), 2);
         assert_err(refusal);
     }

@@ -1,0 +1,33 @@
+/* What client.c and client_events.c share. */
+#ifndef DIGITD_CLIENT_PRIVATE_H
+#define DIGITD_CLIENT_PRIVATE_H
+
+#include "server/client.h"
+
+#include <curl/curl.h>
+
+/* What to do with a body that comes with a success; false ends the transfer. */
+typedef bool client_sink(void *context, const char *bytes, size_t size);
+
+struct client {
+    const struct options *options;
+    const struct client_settings *settings;
+    CURL *curl;
+    char key[512];
+    char reason[CURL_ERROR_SIZE];
+    long status; /* of the last answer */
+    char *text;  /* its body */
+    size_t size;
+    client_sink *sink; /* NULL: success goes to `text`, as all else does */
+    void *context;
+};
+
+/* A request with the client's sink; `body` is JSON text or NULL. What arrived is in `status`, `text` and the sink. */
+CURLcode client_perform(struct client *client, const char *method, const char *path, const char *body,
+                        struct curl_slist *headers);
+
+/* Says why there was no answer, or what is wrong with a request by its answer. */
+int client_report_unreachable(const struct client *client, CURLcode code);
+int client_report_problem(const struct client *client);
+
+#endif
