@@ -39,6 +39,8 @@ enum status {
     ERR_MEMORY,    /* no memory, or more than the configured limit */
     ERR_NO_INK,    /* a drawing on which nothing was drawn */
     ERR_DIVERGED,  /* loss or gradients became NaN or infinite */
+    ERR_FULL,      /* no space left to write */
+    ERR_CHANGED,   /* data that is not what the work began with */
     ERR_NUMERICS,  /* the processor's matrix products are wrong (gemm_self_check) */
 };
 
@@ -60,7 +62,7 @@ struct problems {
 enum status error_set(struct error *err, enum status code, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* The same for a failed system call: appends strerror(errno); ERR_NOT_FOUND for ENOENT,
- * ERR_MEMORY for ENOMEM, ERR_IO otherwise. */
+ * ERR_MEMORY for ENOMEM, ERR_FULL for ENOSPC, EDQUOT and EFBIG, ERR_IO otherwise. */
 enum status error_set_errno(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Adds one problem of kind `code` at `pointer`. */
@@ -342,7 +344,7 @@ MUST_CHECK enum status trainer_create_from(const struct model *model, const stru
                                            struct trainer **ret_trainer, struct error *err);
 
 /* Continues a run from trainer_save's file, to the same bytes as a run never interrupted. ERR_FORMAT: no such
- * checkpoint. ERR_ARGUMENT: it was made from another dataset (by digest). */
+ * checkpoint. ERR_CHANGED: it was made from another dataset (by digest). */
 MUST_CHECK enum status trainer_load(const char *path, struct dataset *data, struct thread_team *team,
                                     struct trainer **ret_trainer, struct error *err);
 void trainer_free(struct trainer *trainer);

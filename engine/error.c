@@ -23,10 +23,26 @@ enum status error_set(struct error *err, enum status code, const char *format, .
     return code;
 }
 
+static enum status status_of_errno(int number)
+{
+    switch (number) {
+    case ENOENT:
+        return ERR_NOT_FOUND;
+    case ENOMEM:
+        return ERR_MEMORY;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return ERR_FULL;
+    default:
+        return ERR_IO;
+    }
+}
+
 enum status error_set_errno(struct error *err, const char *format, ...)
 {
     int number = errno;
-    enum status code = number == ENOENT ? ERR_NOT_FOUND : number == ENOMEM ? ERR_MEMORY : ERR_IO;
+    enum status code = status_of_errno(number);
     if (err) {
         va_list arguments;
         va_start(arguments, format);

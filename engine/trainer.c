@@ -414,7 +414,7 @@ enum status trainer_load(const char *path, struct dataset *data, struct thread_t
     if (status != OK)
         return status;
     if (strcmp(checkpoint.dataset, dataset_digest(data)) != 0)
-        status = error_set(err, ERR_ARGUMENT, "%s was made from another dataset (%.12s…, not %.12s…)", path,
+        status = error_set(err, ERR_CHANGED, "%s was made from another dataset (%.12s…, not %.12s…)", path,
                            checkpoint.dataset, dataset_digest(data));
     if (status == OK)
         status = trainer_allocate(&checkpoint.plan, &checkpoint.config, data, team, &trainer, err);

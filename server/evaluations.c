@@ -97,9 +97,14 @@ static enum status keep(struct evaluations *evaluations, struct evaluation_call 
     call->record.split = subject->split;
     enum status status =
         store_evaluation_put(evaluations->store, subject->model, subject->version, &call->record, &call->err);
-    if (status)
+    if (status == ERR_NOT_FOUND) { /* deleted meanwhile */
         evaluation_record_clear(&call->record);
-    return status;
+        return status;
+    }
+    if (status)
+        log_warning("an evaluation of %s version %d is not kept: %s", subject->model, subject->version,
+                    call->err.message);
+    return OK;
 }
 
 static void evaluate(struct evaluations *evaluations, struct evaluation_call *call)

@@ -134,6 +134,9 @@ static enum status make_trainer(struct run *run, struct error *err)
     if (status)
         return status;
     status = trainer_load(path, run->train, run->team, &run->trainer, err);
+    if (status == ERR_CHANGED)
+        return error_set(err, status, "the training images of %s have changed since the job began",
+                         run->request.dataset);
     if (status == ERR_FORMAT)
         log_warning("job %s starts from the beginning: %s", run->job->id, err->message);
     if (status == ERR_FORMAT || status == ERR_NOT_FOUND)
@@ -376,7 +379,9 @@ static const struct {
     [ERR_SHAPE] = {"invalid", "Start a new job with another network."},
     [ERR_FORMAT] = {"bad_data", "Repair the file and start the job again."},
     [ERR_NOT_FOUND] = {"dataset_missing", "Put the dataset back and start the job again."},
-    [ERR_IO] = {"io", "See that the disk has space and can be written to, and start the job again."},
+    [ERR_IO] = {"io", "See that the disk can be written to and start the job again."},
+    [ERR_FULL] = {"disk_full", "Make space and start the job again."},
+    [ERR_CHANGED] = {"dataset_changed", "Start the job again: it trains on the images that are there now."},
     [ERR_MEMORY] = {"out_of_memory", "Start it again with a smaller network or batch_size."},
     [ERR_NO_INK] = {"internal", ""},
     [ERR_DIVERGED] = {"diverged", ""},

@@ -390,6 +390,7 @@ void jobs_fail(struct jobs *jobs, struct live_job *live, const char *error)
     while (store_job_change(jobs->store, live->id, JOB_FAILED, error, &from, &err) == JOB_CHANGE_FAILED &&
            !jobs->stopping) {
         log_error("the failure of job %s cannot be kept yet: %s", live->id, err.message);
+        remove_checkpoint(jobs, live->id);
         wait_to_retry(jobs);
     }
     pthread_mutex_unlock(&jobs->mutex);

@@ -156,8 +156,8 @@ MUST_CHECK enum status jobs_epoch(struct jobs *jobs, struct live_job *live,
 /* Keeps the losses since the last epoch, before a checkpoint in the middle of one. */
 MUST_CHECK enum status jobs_keep_losses(struct jobs *jobs, struct live_job *live, struct error *err);
 
-/* The job failed. Tries until the store has it (the disk may be full) or the service stops: then the job runs again
- * at the next start. */
+/* The job failed. Tries until the store has it (the disk may be full, and the job's checkpoint is given up to make space) or
+ * the service stops: then the job runs again at the next start. */
 void jobs_fail(struct jobs *jobs, struct live_job *live, const char *error);
 
 /* The job is out of the runner's hands. One that is still running goes back into the queue; the checkpoint of one

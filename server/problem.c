@@ -37,6 +37,7 @@ static const struct problem_kind kinds[PROBLEM_COUNT] = {
     [PROBLEM_NO_MODEL] = {503, "no-model", "No model yet"},
     [PROBLEM_STOPPING] = {503, "stopping", "Server is shutting down"},
     [PROBLEM_OVERLOADED] = {503, "overloaded", "Server is overloaded"},
+    [PROBLEM_DISK_FULL] = {507, "disk-full", "No space left"},
 };
 
 /* What a client is told about an error of the engine; PROBLEM_INTERNAL for what is none of its business. */
@@ -44,6 +45,7 @@ static const enum problem problem_of_status[] = {
     [ERR_ARGUMENT] = PROBLEM_INVALID,    [ERR_SHAPE] = PROBLEM_INVALID,     [ERR_FORMAT] = PROBLEM_MALFORMED,
     [ERR_NOT_FOUND] = PROBLEM_NOT_FOUND, [ERR_IO] = PROBLEM_INTERNAL,       [ERR_MEMORY] = PROBLEM_OVERLOADED,
     [ERR_NO_INK] = PROBLEM_NO_INK,       [ERR_DIVERGED] = PROBLEM_INTERNAL, [ERR_NUMERICS] = PROBLEM_INTERNAL,
+    [ERR_FULL] = PROBLEM_DISK_FULL,      [ERR_CHANGED] = PROBLEM_INTERNAL,
 };
 
 unsigned problem_status(enum problem problem)
@@ -139,9 +141,13 @@ void reply_problems(struct request *request, enum problem problem, const struct 
 void reply_error(struct request *request, const struct error *err)
 {
     enum problem problem = problem_of_status[err->code];
-    if (problem == PROBLEM_INTERNAL) {
+    if (problem == PROBLEM_INTERNAL || problem == PROBLEM_DISK_FULL)
         log_error("%s: %s", request_path(request), err->message);
+    if (problem == PROBLEM_INTERNAL) {
         reply_problem(request, problem, "The server could not do this; its log says why.");
+    } else if (problem == PROBLEM_DISK_FULL) {
+        reply_problem(request, problem,
+                      "The server's disk is full: this could not be kept. Make space, then try again.");
     } else if (err->pointer[0]) {
         struct problems problems = {.count = 1, .items = {*err}};
         reply_problems(request, problem, &problems);

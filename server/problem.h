@@ -33,6 +33,7 @@ enum problem {
     PROBLEM_NO_MODEL,           /* 503: no model to predict with yet */
     PROBLEM_STOPPING,           /* 503: the server is shutting down */
     PROBLEM_OVERLOADED,         /* 503: no memory or no worker for this at the moment */
+    PROBLEM_DISK_FULL,          /* 507: no space left to keep what is asked for */
     PROBLEM_COUNT,
 };
 

@@ -5,10 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+static enum status status_of(int code)
+{
+    switch (code) {
+    case SQLITE_NOMEM:
+        return ERR_MEMORY;
+    case SQLITE_FULL:
+        return ERR_FULL;
+    default:
+        return ERR_IO;
+    }
+}
+
 enum status db_error(sqlite3 *db, struct error *err, const char *doing)
 {
-    enum status code = sqlite3_errcode(db) == SQLITE_NOMEM ? ERR_MEMORY : ERR_IO;
-    return error_set(err, code, "database, %s: %s", doing, sqlite3_errmsg(db));
+    return error_set(err, status_of(sqlite3_errcode(db)), "database, %s: %s", doing, sqlite3_errmsg(db));
 }
 
 static int bind_value(sqlite3_stmt *statement, int index, const struct db_value *value)

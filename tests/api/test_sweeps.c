@@ -229,6 +229,58 @@ static void the_best_trial_becomes_a_version_once(void **state)
     assert_int_equal(get(server, "/api/v1/models/swept/versions/1")->status, 200);
 }
 
+/* Version `version` of "rivals" once more, as if it came from elsewhere, and in production. */
+static long long import_into_production(long long version)
+{
+    char path[96], body[32];
+    snprintf(path, sizeof path, "/api/v1/models/rivals/versions/%lld/weights.safetensors", version);
+    const struct response *file = get(server, path);
+    assert_int_equal(file->status, 200);
+    size_t size = file->size;
+    char *bytes = malloc(size);
+    memcpy(bytes, file->body, size);
+    const struct response *imported =
+        send_call(server, &(struct call){.path = "/api/v1/models/rivals/versions",
+                                         .media_type = "application/octet-stream",
+                                         .body = bytes,
+                                         .size = size});
+    assert_int_equal(imported->status, 201);
+    free(bytes);
+    long long number = integer_at(imported, "/version");
+    snprintf(body, sizeof body, "{\"version\":%lld}", number);
+    assert_int_equal(send_call(server, &(struct call){.method = "PUT",
+                                                      .path = "/api/v1/models/rivals/aliases/production",
+                                                      .media_type = "application/json",
+                                                      .body = body})
+                         ->status,
+                     200);
+    return number;
+}
+
+/* One that learns and one that does not, each against the other, which was imported and so never measured. */
+static void the_best_trial_is_held_against_what_was_imported(void **state)
+{
+    (void)state;
+    static const char *const rates[] = {"1e-9", "0.01", "1e-9"};
+    char id[SWEEP_ID_SIZE], body[512];
+    long long before = 0;
+    for (int i = 0; i < 3; i++) {
+        snprintf(body, sizeof body,
+                 "{\"parameters\":{\"/training/seed\":[1,2]},\"promote\":\"if_better\",\"base\":{\"name\":"
+                 "\"rivals\"," TINY_MODEL ",\"training\":{\"epochs\":1,\"train_limit\":3000,"
+                 "\"learning_rate\":%s}}}",
+                 rates[i]);
+        start_sweep(body, id);
+        wait_for_sweep(id, "succeeded");
+        const struct response *model = get(server, "/api/v1/models/rivals");
+        long long newest = integer_at(model, "/last_version");
+        bool is_better = i < 2;
+        assert_int_equal(integer_at(model, "/production"), is_better ? newest : before);
+        if (is_better)
+            before = import_into_production(newest);
+    }
+}
+
 /* ---- Changes of state, and kills --------------------------------------------------------------------- */
 
 static void a_job_does_not_wait_behind_the_trials(void **state)
@@ -293,6 +345,7 @@ int main(void)
         cmocka_unit_test(trials_are_compared_with_mean_and_spread_and_as_csv),
         cmocka_unit_test(halving_trains_the_better_ones_for_longer),
         cmocka_unit_test(the_best_trial_becomes_a_version_once),
+        cmocka_unit_test(the_best_trial_is_held_against_what_was_imported),
         cmocka_unit_test(a_job_does_not_wait_behind_the_trials),
         cmocka_unit_test(a_sweep_that_is_paused_and_killed_ends_as_one_left_alone),
     };

@@ -113,9 +113,9 @@ static void a_disk_that_is_full_is_an_error(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &narrow), 0);
     enum status status = atomic_file_append(&file, bytes, sizeof bytes, &err);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    assert_int_equal(status, ERR_IO);
+    assert_int_equal(status, ERR_FULL);
     assert_non_null(strstr(err.message, path));
-    assert_int_equal(atomic_file_end(&file, status, &err), ERR_IO);
+    assert_int_equal(atomic_file_end(&file, status, &err), ERR_FULL);
     assert_file_holds("old");
     assert_int_equal(files_in_folder(), 1);
 }

@@ -180,7 +180,7 @@ static void a_checkpoint_of_another_dataset_is_refused(void **state)
     struct trainer *trainer = new_trainer(&config, data, team), *loaded = NULL;
     struct error err;
     assert_int_equal(trainer_save(trainer, path, NULL), OK);
-    assert_int_equal(trainer_load(path, other, team, &loaded, &err), ERR_ARGUMENT);
+    assert_int_equal(trainer_load(path, other, team, &loaded, &err), ERR_CHANGED);
     assert_non_null(strstr(err.message, "another dataset"));
     assert_int_equal(trainer_load("/tmp/there/is/none", data, team, &loaded, &err), ERR_NOT_FOUND);
     assert_null(loaded);

@@ -415,7 +415,7 @@ static void a_dataset_that_changed_under_a_job_fails_it(void **state)
     start_services(100);
     start_runner();
     wait_until(is_over, id);
-    assert_failed(id, "invalid", "another dataset");
+    assert_failed(id, "dataset_changed", "images of tiny have changed");
 }
 
 /* Forty layers without a bend, each step ten times the weights: the outputs overflow within some steps. */
@@ -448,7 +448,31 @@ static void a_full_disk_fails_the_job_and_not_the_service(void **state)
     start_runner();
     wait_until(is_over, id);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
-    assert_failed(id, "io", "disk");
+    assert_failed(id, "disk_full", "Make space");
+    submit(SHORT_JOB, next);
+    wait_until(is_over, next);
+    assert_int_equal(state_of(next), JOB_SUCCEEDED);
+}
+
+/* What takes the space may be the checkpoint of the very job. */
+static void a_failure_that_does_not_fit_on_the_disk_gives_up_its_checkpoint(void **state)
+{
+    (void)state;
+    char id[JOB_ID_LENGTH + 1], next[JOB_ID_LENGTH + 1];
+    struct rlimit unlimited, limited;
+    submit(ENDLESS_JOB, id);
+    start_runner();
+    wait_until(is_in_third_epoch, id);
+    assert_false(has_no_checkpoint(id));
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    limited = unlimited;
+    limited.rlim_cur = 1024; /* nothing fits: not even a page of the database */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limited), 0);
+    wait_until(has_no_checkpoint, id);
+    assert_int_equal(state_of(id), JOB_RUNNING);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    wait_until(is_over, id);
+    assert_failed(id, "io", "database");
     submit(SHORT_JOB, next);
     wait_until(is_over, next);
     assert_int_equal(state_of(next), JOB_SUCCEEDED);
@@ -525,6 +549,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_diverging_job_fails_with_advice, services_setup, services_teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_fails_the_job_and_not_the_service, services_setup,
                                         services_teardown),
+        cmocka_unit_test_setup_teardown(a_failure_that_does_not_fit_on_the_disk_gives_up_its_checkpoint,
+                                        services_setup, services_teardown),
         cmocka_unit_test_setup_teardown(an_empty_store_gets_the_reference_job_once, services_setup,
                                         services_teardown),
     };

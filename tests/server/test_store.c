@@ -11,6 +11,7 @@
 #include "server/store_models.h"
 #include "tests/server/scratch.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -172,6 +173,38 @@ static void an_older_database_is_brought_up_to_date(void **state)
         store_free(store);
     }
     open_store();
+}
+
+static ssize_t no_space(int file, const void *bytes, size_t size, off_t offset)
+{
+    (void)file, (void)bytes, (void)size, (void)offset;
+    errno = ENOSPC;
+    return -1;
+}
+
+/* Has SQLite write by `function`; NULL: as it did. */
+static void write_by(ssize_t (*function)(int, const void *, size_t, off_t))
+{
+    sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+    assert_int_equal(system->xSetSystemCall(system, "pwrite", (sqlite3_syscall_ptr)function), SQLITE_OK);
+    assert_int_equal(system->xSetSystemCall(system, "pwrite64", (sqlite3_syscall_ptr)function), SQLITE_OK);
+}
+
+static void a_full_disk_is_told_as_such_and_may_be_over(void **state)
+{
+    (void)state;
+    char id[JOB_ID_LENGTH + 1];
+    const struct job_insert insert = {.config = "{}", .queue_limit = 100};
+    struct error err;
+    insert_job("{}", id);
+    write_by(no_space);
+    enum job_insert_result result = store_job_insert(store, &insert, id, &err);
+    write_by(NULL);
+    assert_int_equal(result, JOB_INSERT_FAILED);
+    assert_int_equal(err.code, ERR_FULL);
+    assert_non_null(strstr(err.message, "full"));
+    insert_job("{}", id);
+    assert_int_equal(state_of(id), JOB_QUEUED);
 }
 
 static void a_folder_that_cannot_be_made_is_named(void **state)
@@ -652,6 +685,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_that_is_no_database_is_refused_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(a_database_of_a_newer_program_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(an_older_database_is_brought_up_to_date, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_is_told_as_such_and_may_be_over, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_made_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(a_job_is_read_back_as_it_was_written, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unknown_job_is_not_found, setup, teardown),
