@@ -21,7 +21,7 @@ int command_unknown(const char *name);
 /* Prints how to use the program, and its commands. */
 void commands_print_help(void);
 
-command_function cmd_train, cmd_evaluate, cmd_predict, cmd_describe, cmd_export, cmd_jobs, cmd_version,
-    cmd_help;
+command_function cmd_train, cmd_evaluate, cmd_predict, cmd_describe, cmd_export, cmd_jobs, cmd_models,
+    cmd_version, cmd_help;
 
 #endif

@@ -6,6 +6,11 @@
 
 #define READY "digitd is ready at "
 
+static const char tiny[] =
+    "{\"layers\":[{\"type\":\"conv2d\",\"filters\":8,\"kernel_size\":3,\"activation\":\"relu\"},"
+    "{\"type\":\"max_pool2d\",\"pool_size\":4},{\"type\":\"max_pool2d\",\"pool_size\":2},"
+    "{\"type\":\"flatten\"},{\"type\":\"dense\",\"units\":10}]}";
+
 static pid_t process;
 static char url[96], variable[128];
 
@@ -81,6 +86,7 @@ int service_make(void **state)
 {
     program_folder_make(state);
     program_make_bars();
+    program_file_write("tiny.json", tiny, strlen(tiny));
     service_start("");
     return 0;
 }

@@ -5,7 +5,10 @@
 
 #include "tests/cli/program.h"
 
-/* Group set-up and tear-down for cmocka: the folder with its bars and a server there. */
+/* Options of a training of 810 parameters on the bars. */
+#define TINY "--dataset bars --model tiny.json "
+
+/* Group set-up and tear-down for cmocka: the folder with its bars, tiny.json and a server there. */
 int service_make(void **state);
 int service_remove(void **state);
 

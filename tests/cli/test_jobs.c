@@ -3,20 +3,7 @@
 
 #include <signal.h>
 
-#define TINY    "--dataset bars --model tiny.json "
 #define ENDLESS TINY "--epochs 1000 "
-
-static const char tiny[] =
-    "{\"layers\":[{\"type\":\"conv2d\",\"filters\":8,\"kernel_size\":3,\"activation\":\"relu\"},"
-    "{\"type\":\"max_pool2d\",\"pool_size\":4},{\"type\":\"max_pool2d\",\"pool_size\":2},"
-    "{\"type\":\"flatten\"},{\"type\":\"dense\",\"units\":10}]}";
-
-static int make(void **state)
-{
-    service_make(state);
-    program_file_write("tiny.json", tiny, strlen(tiny));
-    return 0;
-}
 
 /* Starts a job and returns its id, to be freed. */
 static char *start(const char *options)
@@ -298,5 +285,5 @@ int main(void)
         cmocka_unit_test(without_a_server_there_is_advice),
         cmocka_unit_test(keys_are_sent_and_never_shown),
     };
-    return cmocka_run_group_tests(tests, make, service_remove);
+    return cmocka_run_group_tests(tests, service_make, service_remove);
 }
