@@ -16,4 +16,7 @@ void engine_start_arguments(char **argv);
  * return, the program starts again. ERR_NUMERICS: no core type is left to try. */
 MUST_CHECK enum status engine_start(struct error *err);
 
+/* The safe core type that the program had to start again with; NULL when the first check was passed. */
+const char *engine_start_fallback(void);
+
 #endif

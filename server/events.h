@@ -9,6 +9,7 @@
 #define DIGITD_EVENTS_H
 
 #include "engine/engine.h"
+#include "server/log.h"
 #include "server/store_events.h"
 
 struct json_t;
@@ -17,5 +18,10 @@ struct json_t;
  * for "no memory to build it". */
 MUST_CHECK enum status events_append(struct store *store, enum event_type type, const char *job,
                                      const char *sweep, struct json_t *data, struct error *err);
+
+/* What a job has to say: a line of the server's log, and the event {"level", "message"}. Without the event, say on a full
+ * disk, the job goes on. `sweep`: NULL for none. */
+void events_tell(struct store *store, enum log_level level, const char *job, const char *sweep,
+                 const char *format, ...) PRINTF_LIKE(5, 6);
 
 #endif

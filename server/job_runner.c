@@ -3,7 +3,9 @@
 #include "server/app.h"
 #include "server/clock.h"
 #include "server/datasets.h"
+#include "server/engine_start.h"
 #include "server/evaluation.h"
+#include "server/events.h"
 #include "server/jobs.h"
 #include "server/log.h"
 #include "server/meter.h"
@@ -67,6 +69,11 @@ static bool is_trial(const struct run *run)
 {
     return *run->job->sweep != '\0';
 }
+
+/* tell(run, level, format, ...): a notable moment of the job, for who follows it. */
+#define tell(run, level, ...)                                                                                \
+    events_tell((run)->app->store, level, (run)->job->id, is_trial(run) ? (run)->job->sweep : NULL,          \
+                __VA_ARGS__)
 
 /* Predictions can have the model in training, unless it is one of many that are compared; when that fails the training
  * matters more. */
@@ -138,7 +145,7 @@ static enum status make_trainer(struct run *run, struct error *err)
         return error_set(err, status, "the training images of %s have changed since the job began",
                          run->request.dataset);
     if (status == ERR_FORMAT)
-        log_warning("job %s starts from the beginning: %s", run->job->id, err->message);
+        tell(run, LOG_WARNING, "starts from the beginning: %s", err->message);
     if (status == ERR_FORMAT || status == ERR_NOT_FOUND)
         status = begin_training(run, err);
     return status;
@@ -164,12 +171,18 @@ static enum status get_ready(struct run *run, struct error *err)
         return status;
 
     struct train_progress progress = trainer_progress(run->trainer);
+    if (engine_start_fallback())
+        tell(run, LOG_WARNING,
+             "trains on the safe core type %s, since the processor's own kernels compute wrongly",
+             engine_core_type());
     struct meter_plan plan =
         meter_plan_of(trainer_config(run->trainer), dataset_count(run->train), dataset_count(run->test));
     meter_start(&run->meter, &plan, clock_seconds(), progress.images, epochs_done(&progress));
     run->images_counted = progress.images;
     if (progress.images > 0)
-        log_info("job %s continues in epoch %d of %d", run->job->id, progress.epoch, progress.epochs);
+        tell(run, LOG_INFO, "continues from its checkpoint, after step %lld of %lld, in epoch %d of %d",
+             (long long)steps_done(&progress), (long long)(progress.epochs * progress.steps), progress.epoch,
+             progress.epochs);
     if (epochs_done(&progress) > 0)
         offer_model(run, epochs_done(&progress));
     return jobs_continue(run->app->jobs, run->live, steps_done(&progress), progress.steps, err);
@@ -216,8 +229,8 @@ static void on_end(struct run *run)
     if (!progress.stopped_early)
         return;
     meter_end_early(&run->meter);
-    log_info("job %s: ends after epoch %d, since none after epoch %d has a lower validation loss",
-             run->job->id, progress.epoch, progress.best_epoch);
+    tell(run, LOG_INFO, "ends after epoch %d, since none after epoch %d has a lower validation loss",
+         progress.epoch, progress.best_epoch);
 }
 
 static enum status train(struct run *run, struct error *err)
@@ -393,7 +406,7 @@ static void fail(const struct run *run, const struct error *reason)
     char detail[512];
     const char *advice = failures[reason->code].advice;
     snprintf(detail, sizeof detail, "%s.%s%s", reason->message, *advice ? " " : "", advice);
-    log_error("job %s failed: %s", run->job->id, detail);
+    tell(run, LOG_ERROR, "failed: %s", detail);
     json_t *json = json_pack("{s:s, s:s}", "code", failures[reason->code].code, "detail", detail);
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     jobs_fail(run->app->jobs, run->live,
@@ -406,8 +419,12 @@ static void fail(const struct run *run, const struct error *reason)
 static void leave(const struct run *run)
 {
     struct error err;
+    struct train_progress progress = trainer_progress(run->trainer);
     if (jobs_keep_losses(run->app->jobs, run->live, &err) || save_checkpoint(run, &err))
-        log_warning("job %s will go on from its last complete epoch: %s", run->job->id, err.message);
+        tell(run, LOG_WARNING, "will go on from its last complete epoch: %s", err.message);
+    else
+        tell(run, LOG_INFO, "stops with a checkpoint after step %lld of %lld",
+             (long long)steps_done(&progress), (long long)(progress.epochs * progress.steps));
 }
 
 static void run_job(const struct runner_lane *lane, struct live_job *live, const struct job_record *job)

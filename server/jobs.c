@@ -25,7 +25,7 @@ struct jobs {
     struct store *store;
     struct job_sources sources;
     struct jobs_config config;
-    bool (*feed)(void *context);
+    jobs_feeder *feed;
     void *feed_context;
 
     /* Guards what is live and stopping. Held while a state changes in the store, so that both agree; the store's own
@@ -144,7 +144,7 @@ void jobs_wake(struct jobs *jobs)
     pthread_mutex_unlock(&jobs->mutex);
 }
 
-void jobs_set_feeder(struct jobs *jobs, bool (*feed)(void *context), void *context)
+void jobs_set_feeder(struct jobs *jobs, jobs_feeder *feed, void *context)
 {
     jobs->feed = feed;
     jobs->feed_context = context;
@@ -278,6 +278,20 @@ enum job_change jobs_change(struct jobs *jobs, const char *id, enum job_state to
     return change;
 }
 
+/* With the mutex held, which it gives up for a while. */
+static void await_release(struct jobs *jobs, const char *id)
+{
+    while (find_live(jobs, id) && !jobs->stopping)
+        pthread_cond_wait(&jobs->released, &jobs->mutex);
+}
+
+void jobs_await_release(struct jobs *jobs, const char *id)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    await_release(jobs, id);
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
 enum job_change jobs_delete(struct jobs *jobs, const char *id, enum job_state *ret_from, struct error *err)
 {
     struct job_record job;
@@ -286,8 +300,8 @@ enum job_change jobs_delete(struct jobs *jobs, const char *id, enum job_state *r
     if (status == OK) {
         *ret_from = job.state;
         job_record_clear(&job);
-        while (job_state_is_final(*ret_from) && find_live(jobs, id) && !jobs->stopping)
-            pthread_cond_wait(&jobs->released, &jobs->mutex);
+        if (job_state_is_final(*ret_from))
+            await_release(jobs, id);
     }
     enum job_change change = status == OK              ? store_job_delete(jobs->store, id, ret_from, err)
                              : status == ERR_NOT_FOUND ? JOB_UNKNOWN
@@ -345,18 +359,20 @@ static enum status start_next(struct jobs *jobs, struct live_job *live, struct j
     return OK;
 }
 
-/* With the mutex held, which it gives up for a while: waits until a job may be there. */
-static void wait_for_jobs(struct jobs *jobs)
+/* With the mutex held, which it gives up for a while: waits until a job may be there. What happens while the feeder looks
+ * counts as a change, so nothing is missed; what it queued may be taken by another thread, then it is asked again. */
+static enum status wait_for_jobs(struct jobs *jobs, struct error *err)
 {
     uint64_t seen = jobs->changes;
     pthread_mutex_unlock(&jobs->mutex);
-    bool fed = jobs->feed && jobs->feed(jobs->feed_context);
+    enum status status = jobs->feed ? jobs->feed(jobs->feed_context, err) : ERR_NOT_FOUND;
     pthread_mutex_lock(&jobs->mutex);
-    if (fed || jobs->stopping || jobs->changes != seen)
-        return;
+    if (status != ERR_NOT_FOUND || jobs->stopping || jobs->changes != seen)
+        return status == ERR_NOT_FOUND ? OK : status;
     datasets_trim(jobs->sources.datasets);
     while (!jobs->stopping && jobs->changes == seen)
         pthread_cond_wait(&jobs->wake, &jobs->mutex);
+    return OK;
 }
 
 bool jobs_take(struct jobs *jobs, struct live_job **ret_live, struct job_record *ret_record)
@@ -368,9 +384,9 @@ bool jobs_take(struct jobs *jobs, struct live_job **ret_live, struct job_record 
     while (!jobs->stopping && !taken) {
         enum status status = start_next(jobs, live, ret_record, &err);
         taken = status == OK;
-        if (status == ERR_NOT_FOUND) {
-            wait_for_jobs(jobs);
-        } else if (status) {
+        if (status == ERR_NOT_FOUND)
+            status = wait_for_jobs(jobs, &err);
+        if (status) {
             log_error("no job can be started: %s", err.message);
             wait_to_retry(jobs);
         }
@@ -414,7 +430,7 @@ void jobs_release(struct jobs *jobs, struct live_job *live)
     }
     live->id[0] = '\0';
     pthread_cond_broadcast(&jobs->released);
-    pthread_cond_broadcast(&jobs->wake); /* it may have been resumed meanwhile */
+    note_change(jobs); /* it may have been resumed meanwhile */
     pthread_mutex_unlock(&jobs->mutex);
 }
 

@@ -48,9 +48,13 @@ MUST_CHECK enum job_insert_result jobs_submit(struct jobs *jobs, const struct jo
  * cannot be done (no dataset mnist). */
 MUST_CHECK enum status jobs_bootstrap(struct jobs *jobs, struct error *err);
 
-/* Where jobs come from when none waits: `feed` queues one, or says false when there is nothing to do. It is called by the
- * runner, without a lock. Set it before there is a runner. */
-void jobs_set_feeder(struct jobs *jobs, bool (*feed)(void *context), void *context);
+/* Queues a job. ERR_NOT_FOUND: there is none to queue, until jobs_wake. Other errors: it is tried again some seconds
+ * later. */
+typedef enum status jobs_feeder(void *context, struct error *err);
+
+/* Where jobs come from when none waits. The feeder is called by threads of the runner, by several at once and without a
+ * lock: when it returns, what it queued may have been taken by any of them. Set it before there is a runner. */
+void jobs_set_feeder(struct jobs *jobs, jobs_feeder *feed, void *context);
 
 /* Something may wait now that did not before: the runner looks again. */
 void jobs_wake(struct jobs *jobs);
@@ -64,6 +68,9 @@ MUST_CHECK enum job_change jobs_change(struct jobs *jobs, const char *id, enum j
  * JOB_REFUSED: it has not ended. */
 MUST_CHECK enum job_change jobs_delete(struct jobs *jobs, const char *id, enum job_state *ret_from,
                                        struct error *err);
+
+/* Waits until the runner does not have the job in hand, or the service stops. */
+void jobs_await_release(struct jobs *jobs, const char *id);
 
 /* Of a job that waits or is paused: the higher runs first. JOB_REFUSED: it does neither. */
 MUST_CHECK enum job_change jobs_prioritise(struct jobs *jobs, const char *id, int priority,

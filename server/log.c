@@ -150,6 +150,14 @@ DEFINE_LOG(log_warning, LOG_WARNING)
 DEFINE_LOG(log_info, LOG_INFO)
 DEFINE_LOG(log_debug, LOG_DEBUG)
 
+void log_at(enum log_level level, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    log_line(level, format, arguments);
+    va_end(arguments);
+}
+
 /* ---- Requests --------------------------------------------------------------------------------------- */
 
 static void set_unless_empty(json_t *line, const char *name, const char *text)

@@ -29,6 +29,9 @@ void log_warning(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_debug(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* The same for a level that the caller does not know beforehand. */
+void log_at(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
+
 /* Messages of this thread are about the request with this id from here on, until NULL; the id must live as long. */
 void log_set_request(const char *id);
 

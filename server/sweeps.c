@@ -178,27 +178,46 @@ enum job_change sweeps_change(struct sweeps *sweeps, const char *id, enum sweep_
     return change;
 }
 
+/* The jobs of a sweep that is over end, and the runner lets go of them: it must not find them gone, nor write the weights of
+ * one. Without the mutex, which the runner may need to do so. */
+static enum status await_end(struct sweeps *sweeps, const char *id, struct error *err)
+{
+    struct trial_record *trials;
+    size_t count;
+    enum status status = change_jobs(sweeps, id, JOB_CANCELLED, err);
+    if (status == OK)
+        status = store_trial_list(sweeps->store, id, &trials, &count, err);
+    if (status)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        if (trials[i].has_job)
+            jobs_await_release(sweeps->jobs, trials[i].job);
+        trial_record_clear(&trials[i]);
+    }
+    free(trials);
+    return OK;
+}
+
 enum job_change sweeps_delete(struct sweeps *sweeps, const char *id, enum sweep_state *ret_from,
                               struct error *err)
 {
     struct sweep_record record;
-    pthread_mutex_lock(&sweeps->mutex);
     enum status status = store_sweep_read(sweeps->store, id, &record, err);
-    enum job_change change = JOB_CHANGED;
-    if (status) {
-        change = status == ERR_NOT_FOUND ? JOB_UNKNOWN : JOB_CHANGE_FAILED;
-    } else {
-        *ret_from = record.state;
-        sweep_record_clear(&record);
-        if (!sweep_state_is_final(*ret_from))
-            change = JOB_REFUSED;
-        else if (store_sweep_delete(sweeps->store, id, err))
-            change = JOB_CHANGE_FAILED;
-        else
-            sweeps_remove_files(sweeps, id);
-    }
+    if (status)
+        return status == ERR_NOT_FOUND ? JOB_UNKNOWN : JOB_CHANGE_FAILED;
+    *ret_from = record.state; /* for good, if it is over */
+    sweep_record_clear(&record);
+    if (!sweep_state_is_final(*ret_from))
+        return JOB_REFUSED;
+    status = await_end(sweeps, id, err);
+    if (status)
+        return JOB_CHANGE_FAILED;
+    pthread_mutex_lock(&sweeps->mutex);
+    status = store_sweep_delete(sweeps->store, id, err);
+    if (status == OK)
+        sweeps_remove_files(sweeps, id);
     pthread_mutex_unlock(&sweeps->mutex);
-    return change;
+    return status ? JOB_CHANGE_FAILED : JOB_CHANGED;
 }
 
 /* ---- Going on: with the mutex held ----------------------------------------------------------------- */
@@ -287,9 +306,11 @@ static enum status advance(struct sweeps *sweeps, const struct sweep_view *view,
         *ret_advanced = status == OK;
     }
     free(goes_on);
-    if (*ret_advanced)
+    if (*ret_advanced) {
         log_info("sweep %s: %zu of %zu combinations go on to rung %d", view->record.id,
                  sweep_rung_survivors(request, combinations), combinations, rung + 1);
+        jobs_wake(sweeps->jobs); /* threads of the runner that found no trial on this rung */
+    }
     return status;
 }
 
@@ -383,8 +404,31 @@ static const struct trial_record *find_pending(const struct sweep_view *view)
     return NULL;
 }
 
-/* Does what is due in all running sweeps; with `feed`, queues the next trial of the oldest that has one. */
-static enum status go_on(struct sweeps *sweeps, bool feed, bool *ret_fed, struct error *err)
+/* Does what is due in a running sweep, and queues its next trial unless `ret_fed` says that one is queued. Takes the record
+ * over. */
+static enum status go_on_with(struct sweeps *sweeps, struct sweep_record record, bool *ret_fed,
+                              struct error *err)
+{
+    struct sweep_view view;
+    enum status status = make_view(sweeps, record, &view, err);
+    if (status)
+        return status;
+    status = settle(sweeps, &view, err);
+    const struct trial_record *pending = find_pending(&view);
+    if (status == OK && !*ret_fed && pending) {
+        status = start_trial(sweeps, &view, pending, err);
+        *ret_fed = status == OK;
+        status = status == ERR_NOT_FOUND ? OK : status; /* a client has paused or cancelled it meanwhile */
+    }
+    if (status)
+        log_error("sweep %s cannot go on: %s", view.record.id, err->message);
+    sweep_view_clear(&view);
+    return status;
+}
+
+/* Does what is due in all running sweeps, and queues the next trial of the oldest that has one unless `ret_fed` says that one
+ * is queued. What fails in one sweep does not hold up the others; the last failure is returned. */
+static enum status go_on(struct sweeps *sweeps, bool *ret_fed, struct error *err)
 {
     const enum sweep_state running = SWEEP_RUNNING;
     const struct sweep_filter filter = {.state = &running, .limit = STORE_LIST_MAX};
@@ -395,24 +439,8 @@ static enum status go_on(struct sweeps *sweeps, bool feed, bool *ret_fed, struct
     if (status)
         return status;
     for (size_t i = count; i-- > 0;) { /* the oldest is last */
-        struct sweep_view view;
-        struct sweep_record record = records[i];
-        if (status) {
-            sweep_record_clear(&record);
-            continue;
-        }
-        status = make_view(sweeps, record, &view, err);
-        if (status)
-            continue;
-        status = settle(sweeps, &view, err);
-        const struct trial_record *pending = find_pending(&view);
-        if (status == OK && feed && !*ret_fed && pending) {
-            status = start_trial(sweeps, &view, pending, err);
-            *ret_fed = status == OK;
-            status =
-                status == ERR_NOT_FOUND ? OK : status; /* a client has paused or cancelled it meanwhile */
-        }
-        sweep_view_clear(&view);
+        enum status outcome = go_on_with(sweeps, records[i], ret_fed, err);
+        status = outcome ? outcome : status;
     }
     free(records);
     return status;
@@ -421,28 +449,26 @@ static enum status go_on(struct sweeps *sweeps, bool feed, bool *ret_fed, struct
 void sweeps_trial_ended(struct sweeps *sweeps)
 {
     struct error err;
-    bool fed = false;
+    bool fed = true; /* what is queued is the feeder's decision */
     pthread_mutex_lock(&sweeps->mutex);
-    if (go_on(sweeps, false, &fed, &err))
+    if (go_on(sweeps, &fed, &err))
         log_error("sweeps: %s", err.message);
     pthread_mutex_unlock(&sweeps->mutex);
 }
 
-/* Twice, since the first round may have found that a rung is done. */
-static bool feed_jobs(void *context)
+/* One at a time, so that each trial is started once. Twice, since the first round may have found that a rung is done. */
+static enum status feed_jobs(void *context, struct error *err)
 {
     struct sweeps *sweeps = context;
-    struct error err;
     bool fed = false;
+    enum status status = OK;
     pthread_mutex_lock(&sweeps->mutex);
-    for (int round = 0; round < 2 && !fed; round++) {
-        if (go_on(sweeps, true, &fed, &err)) {
-            log_error("no trial can be started: %s", err.message);
-            break;
-        }
-    }
+    for (int round = 0; round < 2 && !fed && status == OK; round++)
+        status = go_on(sweeps, &fed, err);
     pthread_mutex_unlock(&sweeps->mutex);
-    return fed;
+    if (fed)
+        return OK;
+    return status == OK ? ERR_NOT_FOUND : status == ERR_NOT_FOUND ? ERR_IO : status;
 }
 
 /* ---- Start and end --------------------------------------------------------------------------------- */

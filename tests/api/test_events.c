@@ -121,6 +121,39 @@ static void a_job_tells_what_it_promotes_before_it_ends(void **state)
     stream_close(stream);
 }
 
+static void a_job_tells_where_it_stopped_and_goes_on(void **state)
+{
+    (void)state;
+    char id[JOB_ID_SIZE], path[64];
+    start_job(server, ENDLESS_JOB, id);
+    wait_for_epoch(server, id, 1);
+    static const char *const orders[] = {"pause", "resume"},
+                             *const messages[] = {"stops with a checkpoint after step ",
+                                                  "continues from its checkpoint, after step "};
+    long long after = 0;
+    char steps[2][32];
+    for (int i = 0; i < 2; i++) {
+        const char *message = NULL;
+        snprintf(path, sizeof path, "/api/v1/jobs/%s/%s", id, orders[i]);
+        assert_int_equal(send_call(server, &(struct call){.method = "POST", .path = path})->status, 202);
+        snprintf(path, sizeof path, "%s?after=%lld", path_of(id), after);
+        struct stream *stream = stream_open(server, path, NULL);
+        struct message event;
+        while (!message) {
+            assert_true(stream_next_durable(stream, &event));
+            after = event.id;
+            if (strcmp(event.type, "log") == 0)
+                message = text_in(json_object_get(event.data, "data"), "message");
+        }
+        assert_string_equal(text_in(json_object_get(event.data, "data"), "level"), "info");
+        assert_int_equal(strncmp(message, messages[i], strlen(messages[i])), 0);
+        assert_int_equal(sscanf(message + strlen(messages[i]), "%31[0-9]", steps[i]), 1);
+        stream_close(stream);
+    }
+    assert_string_equal(steps[1], steps[0]);
+    assert_int_equal(cancel_job(server, id)->status, 202);
+}
+
 /* ---- Streams --------------------------------------------------------------------------------------- */
 
 static void a_stream_of_a_job_tells_its_life_and_ends(void **state)
@@ -320,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_job_tells_what_it_promotes_before_it_ends),
         cmocka_unit_test(events_cannot_be_asked_for_what_is_not_there),
         cmocka_unit_test(a_deleted_job_is_missed_and_its_end_is_told),
+        cmocka_unit_test(a_job_tells_where_it_stopped_and_goes_on),
         cmocka_unit_test(a_stream_of_a_job_tells_its_life_and_ends),
         cmocka_unit_test(a_stream_goes_on_after_the_event_that_was_read_last),
         cmocka_unit_test(a_stream_of_all_begins_now_or_where_it_is_told),

@@ -337,6 +337,70 @@ static void a_sweep_that_is_paused_and_killed_ends_as_one_left_alone(void **stat
     json_decref(expected);
 }
 
+/* ---- Several jobs at once ---------------------------------------------------------------------------- */
+
+#define TWO_SEEDS(epochs)                                                                                    \
+    "{\"method\":\"halving\",\"factor\":8,\"parameters\":{\"/training/"                                      \
+    "learning_rate\":[0.001,0.01]},\"seeds\":3," BASE(epochs, 500) "}"
+
+static void delete_sweep(const char *id)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/api/v1/sweeps/%s", id);
+    assert_int_equal(send_call(server, &(struct call){.method = "DELETE", .path = path})->status, 204);
+    snprintf(path, sizeof path, "/api/v1/jobs?sweep=%s", id);
+    assert_int_equal(json_array_size(json_at(get(server, path), "/data")), 0);
+}
+
+static void a_sweep_of_two_jobs_at_once_ends_as_one_of_single_jobs(void **state)
+{
+    (void)state;
+    static const char *const two[] = {"--concurrent-jobs", "2", NULL};
+    struct server *one_at_once = server;
+    char id[SWEEP_ID_SIZE], path[96];
+    start_sweep(TWO_SEEDS(8), id);
+    wait_for_sweep(id, "succeeded");
+    json_t *expected = read_outcomes(id);
+
+    server = server_start(two);
+    start_sweep(TWO_SEEDS(8), id);
+    wait_for_sweep(id, "succeeded");
+    json_t *outcomes = read_outcomes(id);
+    snprintf(path, sizeof path, "/api/v1/jobs?sweep=%s&limit=100", id);
+    size_t jobs = json_array_size(json_at(get(server, path), "/data"));
+    server_stop(server);
+    server = one_at_once;
+    assert_true(json_equal(outcomes, expected));
+    assert_int_equal(jobs, 6 + 3); /* each trial once on its rung */
+    json_decref(outcomes);
+    json_decref(expected);
+}
+
+/* The next rung begins when one thread ends its last trial: the other one, which had none left, must hear of it. What is
+ * cancelled while two jobs run can be deleted at once, and leaves nothing. */
+static void each_rung_is_trained_by_all_that_run_jobs(void **state)
+{
+    (void)state;
+    static const char *const two[] = {"--concurrent-jobs", "2", NULL};
+    struct server *one_at_once = server;
+    char id[SWEEP_ID_SIZE];
+    server = server_start(two);
+    start_sweep(TWO_SEEDS(1000), id); /* 8 epochs on the second rung, 64 on the third, all on the last */
+    for (int i = 0; integer_at(get_sweep(id, "/results"), "/data/0/rung") < 3; i++) {
+        assert_true(i < PATIENCE);
+        wait_a_moment();
+    }
+    for (int i = 0; integer_at(get_sweep(id, ""), "/counts/running") < 2; i++) {
+        assert_true(i < PATIENCE);
+        wait_a_moment();
+    }
+    assert_int_equal(post_sweep(id, "/cancel")->status, 202);
+    delete_sweep(id);
+    assert_false(server_logged(server, "there is no job"));
+    server_stop(server);
+    server = one_at_once;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +412,8 @@ int main(void)
         cmocka_unit_test(the_best_trial_is_held_against_what_was_imported),
         cmocka_unit_test(a_job_does_not_wait_behind_the_trials),
         cmocka_unit_test(a_sweep_that_is_paused_and_killed_ends_as_one_left_alone),
+        cmocka_unit_test(a_sweep_of_two_jobs_at_once_ends_as_one_of_single_jobs),
+        cmocka_unit_test(each_rung_is_trained_by_all_that_run_jobs),
     };
     return run_with_server("sweeps", tests, sizeof tests / sizeof *tests, NULL, &server);
 }
