@@ -113,6 +113,8 @@ static void evaluate(struct evaluations *evaluations, struct evaluation_call *ca
     struct model *model;
     double start = clock_seconds();
     call->stopped = false;
+    log_info("%s version %d is evaluated on %s, %s", subject->model, subject->version, subject->dataset,
+             dataset_split_names[subject->split]);
     call->status = registry_load(evaluations->registry, subject->model, subject->version, &model, &call->err);
     if (call->status)
         return;

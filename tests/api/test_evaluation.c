@@ -3,6 +3,7 @@
 #include "tests/api/training.h"
 
 #include <math.h>
+#include <time.h>
 
 static struct server *server;
 
@@ -157,6 +158,26 @@ static void one_evaluation_is_computed_at_a_time(void **state)
     assert_int_equal(get(server, EVALUATION "?split=train")->status, 200);
 }
 
+/* 60,000 images through the tutorial's network take seconds. */
+static void the_end_of_the_server_ends_an_evaluation(void **state)
+{
+    (void)state;
+    char id[JOB_ID_SIZE], answer[512];
+    struct server *other = server_start((const char *const[]){"--threads", "1", NULL});
+    start_job(other,
+              "{\"model\":{\"preset\":\"reference\"},\"training\":{\"epochs\":1,\"train_limit\":64}}", id);
+    wait_for_state(other, id, "succeeded");
+    int waiting = raw_connect(other);
+    const char request[] = "GET " EVALUATION "?split=train HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    raw_send(waiting, request, sizeof request - 1);
+    while (!server_logged(other, "digits version 1 is evaluated on mnist, train"))
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    server_tell_to_end(other);
+    raw_read_all(waiting, answer, sizeof answer);
+    assert_int_equal(strncmp(answer, "HTTP/1.1 503", 12), 0);
+    server_stop(other);
+}
+
 static void an_imported_version_is_evaluated_when_asked(void **state)
 {
     (void)state;
@@ -200,6 +221,7 @@ int main(void)
         cmocka_unit_test(another_dataset_is_evaluated_on_request_and_remembered),
         cmocka_unit_test(what_is_known_is_not_sent_again),
         cmocka_unit_test(one_evaluation_is_computed_at_a_time),
+        cmocka_unit_test(the_end_of_the_server_ends_an_evaluation),
         cmocka_unit_test(an_imported_version_is_evaluated_when_asked),
         cmocka_unit_test(what_cannot_be_evaluated_says_why),
     };
