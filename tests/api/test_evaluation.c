@@ -164,8 +164,8 @@ static void the_end_of_the_server_ends_an_evaluation(void **state)
     (void)state;
     char id[JOB_ID_SIZE], answer[512];
     struct server *other = server_start((const char *const[]){"--threads", "1", NULL});
-    start_job(other,
-              "{\"model\":{\"preset\":\"reference\"},\"training\":{\"epochs\":1,\"train_limit\":64}}", id);
+    start_job(other, "{\"model\":{\"preset\":\"reference\"},\"training\":{\"epochs\":1,\"train_limit\":64}}",
+              id);
     wait_for_state(other, id, "succeeded");
     int waiting = raw_connect(other);
     const char request[] = "GET " EVALUATION "?split=train HTTP/1.1\r\nHost: localhost\r\n\r\n";
