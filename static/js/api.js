@@ -15,6 +15,8 @@
  * @typedef {object} Job
  * @property {string} id
  * @property {JobState} state
+ * @property {number} priority   the higher, the earlier
+ * @property {number | null} position   in the queue, from 1; null when it does not wait
  * @property {string} created_at
  * @property {string | null} [started_at]
  * @property {string | null} [finished_at]
@@ -135,11 +137,24 @@ export const listJobs = (limit = 20) => call('GET', `/api/v1/jobs?limit=${limit}
 /** @param {object} request @returns {Promise<Job>} */
 export const startJob = (request) => call('POST', '/api/v1/jobs', request);
 
+/** @param {string} id @param {'pause' | 'resume' | 'cancel'} what */
+export const changeJob = (id, what) => call('POST', `/api/v1/jobs/${id}/${what}`);
+
+/** @param {string} id @param {number} priority */
+export const prioritiseJob = (id, priority) => call('POST', `/api/v1/jobs/${id}/priority`, { priority });
+
 /** @param {string} id */
-export const cancelJob = (id) => call('POST', `/api/v1/jobs/${id}/cancel`);
+export const deleteJob = (id) => call('DELETE', `/api/v1/jobs/${id}`);
 
 /** @param {string} id @returns {Promise<Metrics>} */
 export const jobMetrics = (id, maxPoints = 400) => call('GET', `/api/v1/jobs/${id}/metrics?max_points=${maxPoints}`);
+
+/**
+ * What a comparison of trainings would take; nothing is started.
+ * @param {object} request
+ * @returns {Promise<{ trials: number, valid: number, invalid: number, seconds: number | null, memory_bytes: number }>}
+ */
+export const estimateSweep = (request) => call('POST', '/api/v1/sweeps/estimate', request);
 
 /** @returns {Promise<Model[]>} */
 export async function listModels() {

@@ -1,86 +1,151 @@
-// Keeps the store up to date with the server: asks while the page is visible, at most once a second, and less
-// often when nothing is being trained or the server does not answer.
+// Keeps the store up to date with the server: one stream of events while the page is visible, which says what has to
+// be read again. When the stream cannot be had, everything is read again now and then instead.
 
 import { ConnectionError, jobMetrics, listJobs, listModels } from './api.js';
-import { activeJob, shownJob } from './store.js';
+import { shownJob } from './store.js';
 
-const ACTIVE_MS = 1000;
-const IDLE_MS = 5000;
-const LOST_MS = [1000, 2000, 4000, 8000];
+const LOST_MS = [1000, 2000, 4000, 8000]; // between attempts to reach the server
+const OPEN_MS = 3000; // something between may hold the stream back
+const REST_MS = 250; // between two reads, however much happens
+const CURVES_MS = 1000; // between two reads of the curves of a job while its steps go on
 
 /** @typedef {import('./store.js').Store} Store */
+/** @typedef {'jobs' | 'models' | 'curves'} Part what is read from the server at once */
 
-/** What the curves depend on: asked for again when it changes. @param {import('./api.js').Job | undefined} job */
-const curvesKey = (job) => (job ? `${job.id} ${job.state} ${job.progress?.epoch} ${job.progress?.step}` : '');
+/**
+ * A message of the stream, as far as it is of interest here.
+ * @typedef {{ job: string | null, sweep: string | null, data: Record<string, unknown> }} Message
+ */
+
+/** What is out of date after an event of each type. @type {Record<string, (message: Message) => Part[]>} */
+const STALE = {
+  state: ({ data }) => ['jobs', 'curves', ...(data.to === 'succeeded' ? [/** @type {Part} */ ('models')] : [])],
+  metrics: () => ['curves'],
+  alias: () => ['models'],
+};
+
+/** @param {number} ms */
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** What reads each part. @param {Store} store @returns {Record<Part, () => Promise<void>>} */
+function readers(store) {
+  return {
+    async jobs() {
+      const { data: jobs } = await listJobs();
+      store.set({ jobs });
+    },
+    async models() {
+      store.set({ models: await listModels() });
+    },
+    async curves() {
+      const job = shownJob(store.state);
+      if (store.state.route.view !== 'train' || !job) return;
+      store.set({ metrics: { job: job.id, series: await jobMetrics(job.id) } });
+    },
+  };
+}
+
+/**
+ * Reads what is out of date, one round at a time.
+ * @param {Store} store @param {() => void} onFailure
+ */
+function startReading(store, onFailure) {
+  const read = readers(store);
+  const parts = /** @type {Part[]} */ (Object.keys(read)); // in this order: curves are those of a job
+  /** @type {Set<Part>} */
+  const stale = new Set();
+  let busy = false;
+
+  async function round() {
+    try {
+      for (const part of parts) {
+        if (!stale.delete(part)) continue;
+        await read[part]();
+      }
+      if (!store.state.connected) store.set({ connected: true });
+    } catch (error) {
+      if (error instanceof ConnectionError) store.set({ connected: false });
+      else console.error(error);
+      onFailure();
+      stale.clear(); // all is read again after a failure
+    }
+  }
+
+  /** @param {Part[]} which */
+  return async (which = parts) => {
+    for (const part of which) stale.add(part);
+    if (busy) return;
+    busy = true;
+    while (stale.size > 0) {
+      await round();
+      await sleep(REST_MS);
+    }
+    busy = false;
+  };
+}
 
 /**
  * @param {Store} store
- * @returns {{ refresh: () => void }} `refresh` asks at once, and starts it
+ * @returns {{ refresh: () => void }} `refresh` reads everything again at once
  */
 export function startEvents(store) {
+  /** @type {EventSource | null} */
+  let stream = null;
   let timer = 0;
   let failures = 0;
-  let asking = false;
-  let again = false;
-  let knownCurves = '';
-  /** @type {string | null} */
-  let knownModels = null;
+  let curvesRead = 0;
+  const read = startReading(store, giveUp);
 
-  async function readCurves() {
-    const job = shownJob(store.state);
-    const key = curvesKey(job);
-    if (store.state.route.view !== 'train' || !job || key === knownCurves) return;
-    const series = await jobMetrics(job.id);
-    knownCurves = key;
-    store.set({ metrics: { job: job.id, series } });
+  function stop() {
+    stream?.close();
+    stream = null;
+    clearTimeout(timer);
   }
 
-  /** A version is made by a job that ends well. */
-  async function readModels() {
-    const key = String(store.state.jobs?.filter(({ state }) => state === 'succeeded').map(({ id }) => id));
-    if (key === knownModels) return;
-    const models = await listModels();
-    knownModels = key;
-    store.set({ models });
+  /** Goes without the stream for a while, if there was one. */
+  function giveUp() {
+    if (!stream) return;
+    stop();
+    timer = window.setTimeout(start, LOST_MS[Math.min(failures, LOST_MS.length - 1)]);
+    failures++;
+    read(); // says whether the server is lost, or has no room for a stream
   }
 
-  async function read() {
-    try {
-      const { data: jobs } = await listJobs();
-      store.set({ jobs, connected: true });
-      await readModels();
-      await readCurves();
+  /** How far a job is, without asking. @param {Message} message */
+  function follow({ job: id, data }) {
+    const progress = /** @type {import('./api.js').Progress} */ (/** @type {unknown} */ (data));
+    store.set({ jobs: store.state.jobs?.map((job) => (job.id === id ? { ...job, progress } : job)) ?? null });
+    if (shownJob(store.state)?.id !== id || performance.now() - curvesRead < CURVES_MS) return;
+    curvesRead = performance.now();
+    read(['curves']);
+  }
+
+  function start() {
+    stop();
+    if (document.hidden) return;
+    const opened = new EventSource('/api/v1/events');
+    stream = opened;
+    timer = window.setTimeout(giveUp, OPEN_MS);
+    opened.addEventListener('open', () => {
+      clearTimeout(timer);
       failures = 0;
-    } catch (error) {
-      failures++;
-      knownModels = null;
-      if (error instanceof ConnectionError) store.set({ connected: false });
-      else console.error(error);
+      read(); // whatever happened without the stream is in it
+    });
+    // It would try again by itself, but not after a refusal, and for ever in the same rhythm.
+    opened.addEventListener('error', () => stream === opened && giveUp());
+    opened.addEventListener('progress', (event) => follow(JSON.parse(event.data)));
+    for (const [type, parts] of Object.entries(STALE)) {
+      opened.addEventListener(type, (event) => read(parts(JSON.parse(event.data))));
     }
   }
 
-  function pause() {
-    if (failures > 0) return LOST_MS[Math.min(failures, LOST_MS.length) - 1];
-    return activeJob(store.state) ? ACTIVE_MS : IDLE_MS;
-  }
-
-  async function refresh() {
-    again = true;
-    if (asking) return;
-    asking = true;
-    clearTimeout(timer);
-    while (again) {
-      again = false;
-      await read();
-    }
-    asking = false;
-    if (!document.hidden) timer = window.setTimeout(refresh, pause());
-  }
-
-  document.addEventListener('visibilitychange', () => {
-    clearTimeout(timer);
-    if (!document.hidden) refresh();
-  });
-  window.addEventListener('online', refresh);
-  return { refresh };
+  document.addEventListener('visibilitychange', () => (document.hidden ? stop() : start()));
+  window.addEventListener('online', start);
+  store.subscribe(({ connected }) => connected || giveUp());
+  start();
+  return {
+    refresh() {
+      if (stream?.readyState !== EventSource.CONNECTING) read(); // else it is read when the stream opens
+    },
+  };
 }

@@ -24,6 +24,9 @@ export const loss = (value) => (value < 0.001 ? value.toExponential(1) : value.t
 /** 1.234 → "1.2 ms". @param {number} ms */
 export const milliseconds = (ms) => `${ms < 10 ? ms.toFixed(1) : integer(ms)}${THIN}ms`;
 
+/** 37604288 → "38 MB". @param {number} bytes */
+export const megabytes = (bytes) => `${integer(bytes / 1e6)}${THIN}MB`;
+
 /** 75 → "1 min 15 s"; what was not measured is a dash. @param {number | null} seconds */
 export function duration(seconds) {
   if (seconds === null) return '–';

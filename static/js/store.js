@@ -52,8 +52,8 @@ export function createStore(route) {
   };
 }
 
-/** @param {Job} job */
-export const isActive = (job) => job.state === 'queued' || job.state === 'running' || job.state === 'paused';
+/** @param {{ state: string }} job or a sweep */
+export const isActive = ({ state }) => state === 'queued' || state === 'running' || state === 'paused';
 
 /**
  * How far a whole run is, 0..1.

@@ -2,13 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, afterEach, before, describe, test } from 'node:test';
 
 import { DIGIT_COUNT, answer, drawDigit, strokesOnPad } from './digits.js';
-import { Service, openBrowser } from './service.js';
+import { Service } from './service.js';
+import { Visitor, expectText, overflow, violations } from './visitor.js';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WIDTHS = [320, 768, 1280];
 const QUICK = { model: { preset: 'small' }, training: { train_limit: 12000, epochs: 2 } };
 const LONG = { model: { preset: 'reference' }, training: { epochs: 100 } };
@@ -17,67 +16,23 @@ const BUDGET_BYTES = 40 * 1024;
 const BUDGET_REQUESTS = 20;
 
 const service = new Service();
-/** @type {import('playwright-core').Browser} */
-let browser;
-/** @type {import('playwright-core').BrowserContext[]} */
-let contexts = [];
+const visitor = new Visitor(service);
 /** @type {{ id: string }} the job that made the network */
 let trained;
-/** @type {string[]} what the browser complained about during a test */
-let complaints = [];
 
 before(async () => {
   await service.start();
-  browser = await openBrowser();
+  await visitor.start();
 });
 
 after(async () => {
-  await browser?.close();
+  await visitor.end();
   await service.remove();
 });
 
-afterEach(async () => {
-  for (const context of contexts) await context.close();
-  contexts = [];
-  const heard = complaints;
-  complaints = [];
-  assert.deepEqual(heard, [], 'console errors, exceptions and violations of the policy');
-});
+afterEach(() => visitor.leave());
 
-/**
- * A page of its own for a test.
- * @param {import('playwright-core').BrowserContextOptions & { expect?: RegExp, at?: string }} [options] `expect`: complaints that
- *   belong to the test, such as the browser's line about a 422; `at`: the address's part after the host
- */
-async function visit({ expect, at = '', ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  contexts.push(context);
-  const page = await context.newPage();
-  page.setDefaultTimeout(120_000); // training yields to whatever else the machine does
-  const complain = (/** @type {string} */ text) => {
-    if (!expect?.test(text)) complaints.push(text);
-  };
-  page.on('pageerror', (error) => complain(String(error)));
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complain(`${message.type()}: ${message.text()}`);
-  });
-  await page.goto(`${service.url}/${at}`);
-  return page;
-}
-
-/** Waits until the text of the element is as wanted. */
-async function expectText(page, selector, wanted) {
-  const expression = wanted instanceof RegExp ? wanted : new RegExp(`^${wanted}$`);
-  await page.locator(selector).filter({ hasText: expression }).first().waitFor();
-}
-
-async function violations(page) {
-  await page.evaluate(AXE);
-  const { violations: found } = await page.evaluate(() => globalThis.axe.run());
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-}
-
-const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+const visit = (options) => visitor.visit(options);
 
 async function cancelEverything() {
   const { data } = await service.call('GET', '/api/v1/jobs');
@@ -480,21 +435,5 @@ describe('for everybody', () => {
     assert.equal(await background(), 'rgb(15, 20, 26)');
     await page.reload();
     assert.equal(await background(), 'rgb(15, 20, 26)');
-  });
-
-  test('the question before a cancellation has no fault either', async () => {
-    await service.call('POST', '/api/v1/jobs', LONG);
-    const page = await visit({ at: '#train' });
-    const cancellations = [];
-    page.on('request', (request) => {
-      if (request.url().endsWith('/cancel')) cancellations.push(request.url());
-    });
-    await page.click('#job-cancel');
-    assert.deepEqual(await violations(page), []);
-    await page.keyboard.press('Escape');
-    await page.locator('#cancel-dialog').waitFor({ state: 'hidden' });
-    await page.waitForResponse((response) => response.url().includes('/api/v1/jobs?'));
-    assert.deepEqual(cancellations, []);
-    await cancelEverything();
   });
 });

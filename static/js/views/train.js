@@ -1,10 +1,13 @@
 // The screen of trainings: one job with its curves, the form that starts another, and those that were.
 
 import { announce } from '../announce.js';
-import { ApiError, ConnectionError, cancelJob, listDatasets, listRecipes, startJob } from '../api.js';
+import {
+  ApiError, ConnectionError, changeJob, deleteJob, estimateSweep, listDatasets, listRecipes, prioritiseJob, startJob,
+} from '../api.js';
+import { ask } from '../ask.js';
 import { createLineChart } from '../chart/line.js';
 import { byId, element, setText } from '../dom.js';
-import { dateTime, duration, integer, loss, percent } from '../format.js';
+import { dateTime, duration, integer, loss, megabytes, percent } from '../format.js';
 import { STATES, isActive, shareDone, shownJob } from '../store.js';
 
 /**
@@ -13,6 +16,7 @@ import { STATES, isActive, shareDone, shownJob } from '../store.js';
  * @typedef {import('../store.js').Store} Store
  */
 
+const ESTIMATE_MS = 500; // after the last change of the form
 const MEMORY = 0.9; // of the running mean: what a value still counts for when the next one comes
 
 /** What a job does when it does not train. @type {Record<string, string>} */
@@ -30,7 +34,8 @@ function jobTitle({ config }) {
 /** One sentence on where the job stands. @param {Job} job */
 function jobLine(job) {
   if (job.state === 'failed') return job.error?.detail ?? 'It failed.';
-  if (job.state === 'queued') return 'It starts when the training before it is over.';
+  if (job.state === 'queued') return `It waits at place ${job.position ?? 1} of the queue.`;
+  if (job.state === 'paused') return 'It rests, and goes on exactly where it stopped.';
   if (job.state === 'succeeded' && job.result) {
     const { model } = job.result;
     return `Registered as ${model.name}, version ${model.version}.`;
@@ -80,7 +85,6 @@ function createJobCard() {
   const line = byId('job-line', HTMLElement);
   const bar = byId('job-progress', HTMLProgressElement);
   const stats = byId('job-stats', HTMLElement);
-  const cancel = byId('job-cancel', HTMLButtonElement);
   const charts = byId('charts', HTMLElement);
   const lossChart = createLineChart(byId('chart-loss', HTMLElement), 'Loss', { format: loss, tick: String, fromZero: true });
   const accuracyChart = createLineChart(byId('chart-accuracy', HTMLElement), 'Accuracy', {
@@ -122,11 +126,24 @@ function createJobCard() {
     });
   }
 
+  /** The card before the first training, and after the last was deleted. */
+  function showNone() {
+    setText(byId('job-title', HTMLElement), 'No training yet');
+    setText(line, 'Start one with the form: its values are the reference recipe.');
+    line.hidden = false;
+    badge.hidden = bar.hidden = charts.hidden = true;
+    for (const button of byId('job', HTMLElement).querySelectorAll('.job-actions button')) button.toggleAttribute('hidden', true);
+    showStats([]);
+  }
+
   return {
     /** @param {State} state */
     show(state) {
       const job = shownJob(state);
-      if (!job) return;
+      if (!job) {
+        if (state.jobs) showNone();
+        return;
+      }
       setText(byId('job-title', HTMLElement), jobTitle(job));
       badge.hidden = false;
       badge.dataset.state = job.state;
@@ -136,35 +153,80 @@ function createJobCard() {
       line.hidden = text === '';
       bar.hidden = !isActive(job);
       bar.value = job.progress ? shareDone(job.progress) : 0;
-      cancel.hidden = !isActive(job);
+      showButtons(job);
       showStats(jobStats(job));
       showCurves(job, state.metrics);
     },
   };
 }
 
-/** Asks, then cancels the job on show. @param {Store} store @param {() => void} refresh */
-function startCancel(store, refresh) {
-  const dialog = byId('cancel-dialog', HTMLDialogElement);
+/** Those that make sense for the job. @param {Job} job */
+function showButtons({ state, position }) {
+  const pause = byId('job-pause', HTMLButtonElement);
+  const isOver = !isActive({ state });
+  setText(pause, state === 'paused' ? 'Resume' : 'Pause');
+  pause.hidden = isOver;
+  byId('job-next', HTMLButtonElement).hidden = (position ?? 1) === 1;
+  byId('job-cancel', HTMLButtonElement).hidden = isOver;
+  byId('job-delete', HTMLButtonElement).hidden = !isOver;
+}
+
+const CANCEL = {
+  title: 'Cancel this training?',
+  text: 'It stops within a step. What it has learnt so far is not kept as a version.',
+  keep: 'Keep training',
+  go: 'Cancel training',
+};
+
+const DELETE = {
+  title: 'Delete this training?',
+  text: 'It goes from the list, and its curves with it. A version that came of it stays.',
+  keep: 'Keep it',
+  go: 'Delete it',
+};
+
+/** The buttons of the job on show. @param {Store} store @param {() => void} refresh */
+function startButtons(store, refresh) {
   const problem = byId('job-problem', HTMLElement);
-  let asked = '';
-  byId('job-cancel', HTMLButtonElement).addEventListener('click', () => {
-    asked = shownJob(store.state)?.id ?? '';
-    setText(problem, '');
-    dialog.returnValue = 'keep';
-    dialog.showModal();
+
+  /** @param {string} id @param {(job: Job) => Promise<string>} act says what it has done; '' for nothing */
+  function onPress(id, act) {
+    byId(id, HTMLButtonElement).addEventListener('click', async () => {
+      const job = shownJob(store.state);
+      if (!job) return;
+      setText(problem, '');
+      try {
+        const done = await act(job);
+        if (done) announce(done);
+      } catch (error) {
+        if (error instanceof ConnectionError) store.set({ connected: false });
+        else if (error instanceof ApiError) setText(problem, error.message);
+        else throw error;
+      }
+      refresh();
+    });
+  }
+
+  onPress('job-pause', async ({ id, state }) => {
+    const isPaused = state === 'paused';
+    await changeJob(id, isPaused ? 'resume' : 'pause');
+    return isPaused ? 'The training goes on.' : 'The training is paused.';
   });
-  dialog.addEventListener('close', async () => {
-    if (dialog.returnValue !== 'cancel') return;
-    try {
-      await cancelJob(asked);
-      announce('The training is cancelled.');
-    } catch (error) {
-      if (error instanceof ConnectionError) store.set({ connected: false });
-      else if (error instanceof ApiError) setText(problem, error.message);
-      else throw error;
-    }
-    refresh();
+  onPress('job-next', async ({ id }) => {
+    const waiting = (store.state.jobs ?? []).filter(({ state }) => state === 'queued');
+    await prioritiseJob(id, Math.max(...waiting.map(({ priority }) => priority)) + 1);
+    return 'It is the next to be trained.';
+  });
+  onPress('job-cancel', async ({ id }) => {
+    if (!await ask(CANCEL)) return '';
+    await changeJob(id, 'cancel');
+    return 'The training is cancelled.';
+  });
+  onPress('job-delete', async ({ id }) => {
+    if (!await ask(DELETE)) return '';
+    await deleteJob(id);
+    if (store.state.picked === id) location.hash = 'train';
+    return 'The training is deleted.';
   });
 }
 
@@ -275,6 +337,42 @@ function startFrom(store) {
   });
 }
 
+/**
+ * Says what the training of the form would take, whenever its values have changed.
+ * @param {HTMLFormElement} form @param {Store} store
+ */
+function startEstimate(form, store) {
+  const line = byId('start-estimate', HTMLElement);
+  let timer = 0;
+  let latest = 0;
+
+  async function reckon() {
+    const asked = ++latest;
+    const { init_from: _, ...base } = jobRequest(form);
+    const { epochs = 1 } = base.training ?? {};
+    try {
+      const { seconds, memory_bytes: memory } = await estimateSweep({ parameters: { '/training/epochs': [epochs] }, base });
+      if (asked === latest && seconds !== null) setText(line, `About ${duration(seconds)} and ${megabytes(memory)} of memory.`);
+    } catch (error) {
+      if (asked === latest) setText(line, ''); // what is wrong is said when it is sent
+      if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
+    }
+  }
+
+  const soon = () => {
+    clearTimeout(timer);
+    timer = window.setTimeout(reckon, ESTIMATE_MS);
+  };
+  form.addEventListener('input', soon);
+  form.addEventListener('change', soon);
+  let wasShown = false;
+  store.subscribe(({ route }) => {
+    const isShown = route.view === 'train';
+    if (isShown && !wasShown) soon();
+    wasShown = isShown;
+  });
+}
+
 /** @param {Store} store @param {() => void} refresh */
 function startForm(store, refresh) {
   const form = byId('start', HTMLFormElement);
@@ -284,6 +382,7 @@ function startForm(store, refresh) {
     field.setAttribute('aria-describedby', `${field.id}-problem`);
   }
   startFrom(store);
+  startEstimate(form, store);
   startChoices(form).catch((error) => {
     if (error instanceof ConnectionError) store.set({ connected: false });
     else setText(byId('start-problem', HTMLElement), error.message);
@@ -316,7 +415,8 @@ function createHistory() {
 
   /** @param {Job} job @param {boolean} current */
   function row(job, current) {
-    const result = job.result ? percent(job.result.test_accuracy, 2) : STATES[job.state];
+    const state = job.position ? `${STATES[job.state]}, place ${job.position}` : STATES[job.state];
+    const result = job.result ? percent(job.result.test_accuracy, 2) : state;
     const link = element('a', { href: `#train/${job.id}` },
       element('span', {}, jobTitle(job)),
       element('span', { class: 'badge', 'data-state': job.state }, result),
@@ -330,7 +430,7 @@ function createHistory() {
     show(state) {
       const jobs = state.jobs ?? [];
       const shown = shownJob(state);
-      const key = `${shown?.id} ${jobs.map((job) => `${job.id} ${job.state}`)}`;
+      const key = `${shown?.id} ${jobs.map(({ id, state, position }) => `${id} ${state} ${position}`)}`;
       if (key === known) return;
       known = key;
       const focused = document.activeElement?.getAttribute('href');
@@ -346,7 +446,7 @@ export function startTrain(store, refresh) {
   const card = createJobCard();
   const history = createHistory();
   startForm(store, refresh);
-  startCancel(store, refresh);
+  startButtons(store, refresh);
   store.subscribe((state) => {
     card.show(state);
     history.show(state);

@@ -1,0 +1,151 @@
+// The screen of trainings, while they run and wait: what a visitor does to them, and what the page hears of it.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+
+import { Service } from './service.js';
+import { Visitor, expectText, overflow, violations } from './visitor.js';
+
+const SMALL = { model: { preset: 'small' }, training: { epochs: 100 } };
+const LONG = { model: { preset: 'reference' }, training: { epochs: 100 } };
+const MINUTE_MS = 60_000;
+
+const service = new Service();
+const visitor = new Visitor(service);
+const visit = (options) => visitor.visit(options);
+
+before(async () => {
+  await service.start();
+  await visitor.start();
+});
+
+after(async () => {
+  await visitor.end();
+  await service.remove();
+});
+
+afterEach(async () => {
+  await visitor.leave();
+  const { data } = await service.call('GET', '/api/v1/jobs');
+  for (const { id, state } of data) {
+    if (['queued', 'running', 'paused'].includes(state)) await service.call('POST', `/api/v1/jobs/${id}/cancel`);
+  }
+});
+
+/** @returns {Promise<{ id: string, state: string, position: number | null }>} */
+const job = (/** @type {string} */ id) => service.call('GET', `/api/v1/jobs/${id}`);
+
+describe('a training', () => {
+  test('is started, paused, still paused after a reload, resumed and cancelled', async () => {
+    const page = await visit({ at: '#train' });
+    await page.fill('#epochs', '100');
+    await page.click('#start-button');
+    await expectText(page, '#job-badge', 'Training');
+    const id = new URL(page.url()).hash.split('/')[1];
+    await page.click('#job-pause');
+    await expectText(page, '#job-badge', 'Paused');
+    assert.equal((await job(id)).state, 'paused');
+    assert.deepEqual(await violations(page), []);
+
+    await page.reload();
+    await expectText(page, '#job-badge', 'Paused');
+    await expectText(page, '#job-line', /goes on exactly where it stopped/);
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await expectText(page, '#job-badge', 'Training');
+    assert.equal((await job(id)).state, 'running');
+
+    await page.click('#job-cancel');
+    await page.getByRole('button', { name: 'Cancel training' }).click();
+    await expectText(page, '#job-badge', 'Cancelled');
+    assert.equal((await job(id)).state, 'cancelled');
+  });
+
+  test('is not cancelled by Escape, and the question has no fault', async () => {
+    const { id } = await service.call('POST', '/api/v1/jobs', LONG);
+    const page = await visit({ at: `#train/${id}` });
+    await page.click('#job-cancel');
+    assert.deepEqual(await violations(page), []);
+    await page.keyboard.press('Escape');
+    await page.locator('#ask-dialog').waitFor({ state: 'hidden' });
+    await page.click('#job-pause'); // what was asked before would come first
+    await expectText(page, '#job-badge', 'Paused');
+    assert.equal((await job(id)).state, 'paused');
+  });
+
+  test('that waits says its place, and can be the next', async () => {
+    const [, first, second] = [await service.call('POST', '/api/v1/jobs', LONG), await service.call('POST', '/api/v1/jobs', SMALL),
+      await service.call('POST', '/api/v1/jobs', SMALL)];
+    const page = await visit({ at: `#train/${second.id}`, viewport: { width: 320, height: 800 } });
+    await expectText(page, '#job-line', /place 2 of the queue/);
+    assert.ok(await overflow(page) <= 0);
+    await page.click('#job-next');
+    await expectText(page, '#job-line', /place 1 of the queue/);
+    await page.locator('#job-next').waitFor({ state: 'hidden' });
+    assert.equal((await job(first.id)).position, 2);
+    await expectText(page, `#history-list a[href="#train/${first.id}"]`, /place 2/);
+  });
+
+  test('that is over can be deleted, after a question', async () => {
+    const { id } = await service.call('POST', '/api/v1/jobs', LONG);
+    const page = await visit({ at: `#train/${id}` });
+    await service.call('POST', `/api/v1/jobs/${id}/cancel`);
+    await page.click('#job-delete');
+    await page.getByRole('button', { name: 'Keep it' }).click();
+    await page.click('#job-delete');
+    await page.getByRole('button', { name: 'Delete it' }).click();
+    await page.waitForFunction(() => location.hash === '#train');
+    await page.waitForFunction((href) => !document.querySelector(`#history-list a[href="${href}"]`), `#train/${id}`);
+    await assert.rejects(job(id), /404/);
+  });
+
+  test('says beforehand what it would take', async () => {
+    const page = await visit({ at: '#train' });
+    await expectText(page, '#start-estimate', /^About .+ and .+MB of memory\.$/);
+    const asked = page.waitForRequest((request) => request.url().endsWith('/sweeps/estimate'));
+    await page.fill('#epochs', '77');
+    assert.deepEqual((await asked).postDataJSON().parameters, { '/training/epochs': [77] });
+  });
+});
+
+describe('the page hears', () => {
+  test('of a training that somebody else starts and ends, without asking', async () => {
+    const page = await visit({ at: '#train' });
+    await page.clock.install();
+    await page.reload();
+    await expectText(page, '#start-estimate', /About/); // all that the screen asks for by itself is there
+    const asked = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await page.clock.runFor(MINUTE_MS);
+    assert.deepEqual(asked, []);
+    const { id } = await service.call('POST', '/api/v1/jobs', LONG);
+    await expectText(page, '#job-badge', 'Training');
+    await page.waitForFunction(() => document.querySelector('#job-progress').value > 0);
+    await service.call('POST', `/api/v1/jobs/${id}/cancel`);
+    await expectText(page, '#job-badge', 'Cancelled');
+  });
+
+  test('nothing while it is hidden, and everything when it is back', async () => {
+    const page = await visit({ at: '#train' });
+    await page.waitForLoadState('load');
+    const hide = (/** @type {boolean} */ hidden) => page.evaluate((isHidden) => {
+      Object.defineProperty(document, 'hidden', { value: isHidden, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+    await hide(true);
+    const { id } = await service.call('POST', '/api/v1/jobs', LONG);
+    while ((await job(id)).state !== 'running') await page.waitForTimeout(50);
+    assert.equal(await page.locator('#job-pill').isHidden(), true);
+    await hide(false);
+    await expectText(page, '#job-badge', 'Training');
+  });
+
+  test('of everything also when the server has no room for a stream', async () => {
+    const page = await visit({ expect: /status of 429|MIME type/ });
+    await page.route('**/api/v1/events', (route) => route.fulfill({ status: 429, contentType: 'application/problem+json', body: '{}' }));
+    await page.goto(`${service.url}/#train`);
+    await page.reload();
+    await service.call('POST', '/api/v1/jobs', LONG);
+    await expectText(page, '#job-badge', 'Training');
+    assert.equal(await page.locator('#banner').isHidden(), true);
+  });
+});
