@@ -210,13 +210,28 @@ static void name_place(const struct client *client, const char *pointer, char *r
             snprintf(ret_name, size, "--%s%s%s", name, place[1 + length] ? " " : "", place + 1 + length);
 }
 
+/* /parameters/~1training~1epochs/0 stands for an argument, /training/epochs=…: that, escaped no more. */
+static void name_parameter(const char *pointer, char *ret_name, size_t size)
+{
+    size_t used = 0;
+    for (; *pointer && *pointer != '/' && used + 1 < size; pointer++) {
+        bool escaped = *pointer == '~' && (pointer[1] == '0' || pointer[1] == '1');
+        ret_name[used++] = !escaped ? *pointer : *++pointer == '1' ? '/' : '~';
+    }
+    ret_name[used] = '\0';
+}
+
 static void report_fault(const struct client *client, const json_t *fault)
 {
     const char *pointer = json_string_value(json_object_get(fault, "pointer"));
     const char *detail = json_string_value(json_object_get(fault, "detail"));
     const char *parameter = json_string_value(json_object_get(fault, "parameter"));
     char name[256];
-    name_place(client, pointer ? pointer : "", name, sizeof name);
+    static const char parameters[] = "/parameters/";
+    if (pointer && strncmp(pointer, parameters, strlen(parameters)) == 0)
+        name_parameter(pointer + strlen(parameters), name, sizeof name);
+    else
+        name_place(client, pointer ? pointer : "", name, sizeof name);
     if (parameter)
         snprintf(name, sizeof name, "--%s", parameter);
     /* Details begin with the field's name, which the place ends with. */
@@ -316,8 +331,7 @@ CURLcode client_perform(struct client *client, const char *method, const char *p
     return exchange(client);
 }
 
-/* Of an answer that arrived. */
-static int take_answer(struct client *client, json_t **ret_json)
+int client_take_answer(struct client *client, json_t **ret_json)
 {
     struct error err;
     json_t *json = NULL;
@@ -348,7 +362,7 @@ static int request(struct client *client, const char *method, const char *path, 
     client->sink = NULL;
     CURLcode code = client_perform(client, method, path, body, headers);
     curl_slist_free_all(headers);
-    return code == CURLE_OK ? take_answer(client, ret_json) : client_report_unreachable(client, code);
+    return code == CURLE_OK ? client_take_answer(client, ret_json) : client_report_unreachable(client, code);
 }
 
 #define MAKE_PATH(path, format)                                                                              \
@@ -448,5 +462,5 @@ int client_upload(struct client *client, const char *weights, const char *spec, 
     curl_easy_setopt(client->curl, CURLOPT_MIMEPOST, form);
     CURLcode code = exchange(client);
     curl_mime_free(form);
-    return code == CURLE_OK ? take_answer(client, ret_json) : client_report_unreachable(client, code);
+    return code == CURLE_OK ? client_take_answer(client, ret_json) : client_report_unreachable(client, code);
 }

@@ -77,7 +77,7 @@ long client_status(const struct client *client);
 /* Whether `name` can be a name or an id in a path; says so if not. `what` is "a job's id". */
 MUST_CHECK bool client_check_name(const struct client *client, const char *what, const char *name);
 
-/* ---- Events -------------------------------------------------------------------------------------- */
+/* ---- Following what goes on -------------------------------------------------------------------------------------- */
 
 /* What an event of the stream is about: its type and the whole object. False: enough. */
 typedef bool client_event_function(void *context, const char *type, const json_t *event);
@@ -89,5 +89,10 @@ typedef bool client_event_function(void *context, const char *type, const json_t
 #define CLIENT_PATIENCE 120
 MUST_CHECK int client_follow(struct client *client, const char *path, client_event_function *tell,
                              void (*lost)(void *context), void *context);
+
+/* Asks for `path` every second until `tell`, which gets the answer, has enough; otherwise the same. */
+typedef bool client_poll_function(void *context, const json_t *answer);
+MUST_CHECK int client_poll(struct client *client, const char *path, client_poll_function *tell,
+                           void (*lost)(void *context), void *context);
 
 #endif

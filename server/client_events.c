@@ -1,4 +1,5 @@
-/* Server-Sent Events (WHATWG HTML 9.2), read as they come. */
+/* Following what goes on at a server: Server-Sent Events (WHATWG HTML 9.2), read as they come, and an address that is asked
+ * again and again. */
 #include "server/client_private.h"
 
 #include "server/cli.h"
@@ -9,6 +10,7 @@
 #include <time.h>
 
 #define LINE_MAX_SIZE ((size_t)1 << 20)
+#define POLL_MS       1000
 
 struct follower {
     client_event_function *tell;
@@ -125,9 +127,10 @@ static bool passes(const struct client *client, CURLcode code)
     return code != CURLE_OK || client->status == 200 || client->status == 429 || client->status >= 500;
 }
 
-static void wait_before_retry(const struct follower *follower)
+/* Ctrl-C ends it early. */
+static void wait_ms(int ms)
 {
-    nanosleep(&(struct timespec){follower->retry_ms / 1000, follower->retry_ms % 1000 * 1000000L}, NULL);
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
 }
 
 static int follow(struct client *client, const char *path, struct follower *follower,
@@ -150,7 +153,7 @@ static int follow(struct client *client, const char *path, struct follower *foll
         if (lost && !told)
             lost(follower->context);
         told = true;
-        wait_before_retry(follower);
+        wait_ms(follower->retry_ms);
         if (cli_interrupted())
             return EXIT_INTERRUPTED;
     }
@@ -163,5 +166,43 @@ int client_follow(struct client *client, const char *path, client_event_function
     int exit_code = follow(client, path, &follower, lost);
     free(follower.line);
     free(follower.data);
+    return exit_code;
+}
+
+/* ---- Polling ------------------------------------------------------------------------------------- */
+
+static int tell_answer(struct client *client, client_poll_function *tell, void *context, bool *ret_done)
+{
+    json_t *answer = NULL;
+    int exit_code = client_take_answer(client, &answer);
+    *ret_done = exit_code != EXIT_SUCCESS || !tell(context, answer);
+    json_decref(answer);
+    return exit_code;
+}
+
+int client_poll(struct client *client, const char *path, client_poll_function *tell,
+                void (*lost)(void *context), void *context)
+{
+    double heard = clock_seconds();
+    bool done = false, told = false;
+    int exit_code = EXIT_SUCCESS;
+    while (!done) {
+        client->sink = NULL;
+        CURLcode code = client_perform(client, "GET", path, NULL, NULL);
+        bool failed = code != CURLE_OK || client->status == 429 || client->status >= 500;
+        if (cli_interrupted())
+            return EXIT_INTERRUPTED;
+        if (failed && clock_seconds() - heard > CLIENT_PATIENCE)
+            return code == CURLE_OK ? client_report_problem(client) : client_report_unreachable(client, code);
+        if (failed && !told && lost)
+            lost(context);
+        told = failed;
+        if (!failed) {
+            heard = clock_seconds();
+            exit_code = tell_answer(client, tell, context, &done);
+        }
+        if (!done)
+            wait_ms(POLL_MS);
+    }
     return exit_code;
 }

@@ -26,6 +26,9 @@ struct client {
 CURLcode client_perform(struct client *client, const char *method, const char *path, const char *body,
                         struct curl_slist *headers);
 
+/* The answer that arrived, as JSON, or what to exit with after a message. */
+int client_take_answer(struct client *client, json_t **ret_json);
+
 /* Says why there was no answer, or what is wrong with a request by its answer. */
 int client_report_unreachable(const struct client *client, CURLcode code);
 int client_report_problem(const struct client *client);

@@ -14,6 +14,7 @@ static const struct command commands[] = {
     {"describe", cmd_describe, "Show a model's layers, parameters and memory"},
     {"export", cmd_export, "Write a saved model as ONNX, for other software"},
     {"jobs", cmd_jobs, "Start, watch and steer trainings of a running server"},
+    {"sweep", cmd_sweep, "Compare many trainings on a running server"},
     {"models", cmd_models, "Manage the models of a running server"},
     {"version", cmd_version, "Print the version"},
     {"help", cmd_help, "Explain the program or a command"},

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#define TABLE_COLUMNS_MAX 20
+#define TABLE_COLUMNS_MAX 24
 
 struct table_column {
     const char *title;
