@@ -5,7 +5,7 @@ PREFIX  ?= /usr/local
 BUILD   ?= build
 LISTEN  ?= 127.0.0.1:8080
 JOBS    ?= $(shell nproc)
-SUITES  ?= engine server cli api browser interchange examples deploy
+SUITES  ?= engine server cli api browser interchange examples deploy soak
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -113,14 +113,18 @@ $(BUILD)/tests/accuracy/accuracy: $(call suite_helpers,accuracy) $(BUILD)/libser
 $(BUILD)/tests/interchange/%: $(BUILD)/tests/interchange/%.o $(BUILD)/libengine.a
 	$(call show,link   ,$@)$(LINK) -o $@ $^ $(ENGINE_LIBS)
 
+$(BUILD)/tests/soak/%: $(BUILD)/tests/soak/%.o
+	$(call show,link   ,$@)$(LINK) -o $@ $^ -lsqlite3
+
 # examples/NAME.c is a program as a client would build it: without anything of this project.
 $(BUILD)/examples/%: examples/%.c
 	@mkdir -p $(@D)
 	$(call show,link   ,$@)$(CC) -O2 $(WARNINGS) $(WERROR) $(LDFLAGS) -o $@ $< -lcurl
 
 tests: $(TEST_PROGRAMS) $(TEST_PRELOADS) $(if $(filter interchange,$(SUITES)),$(BUILD)/tests/interchange/probabilities) \
+	$(if $(filter soak,$(SUITES)),$(BUILD)/tests/soak/integrity) \
 	$(if $(filter examples,$(SUITES)),$(EXAMPLES)) \
-	$(if $(filter cli api browser interchange examples deploy,$(SUITES)),$(BUILD)/digitd)
+	$(if $(filter cli api browser interchange examples deploy soak,$(SUITES)),$(BUILD)/digitd)
 
 # ---- What is installed and prepared, once --------------------------------------------------------
 
@@ -195,12 +199,15 @@ test: ## every test, after the same preparation (SUITES="engine api" picks some)
 check: ## the fast tests: units of the engine and the server
 	@$(SUBMAKE) test SUITES="engine server"
 
+soak: ## 300 kills under load and a sweep of 64 networks that is killed five times, about half an hour (SOAK_KILLS, SOAK_SEED)
+	@SOAK=long TEST_TIMEOUT=10800 $(SUBMAKE) test SUITES=soak
+
 asan: ## the tests in C under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(SUBMAKE) test BUILD=build-asan SUITES="$(filter-out browser interchange examples deploy,$(SUITES))" OPTIMISE="-O1 -g" \
+	@$(SUBMAKE) test BUILD=build-asan SUITES="$(filter-out browser interchange examples deploy soak,$(SUITES))" OPTIMISE="-O1 -g" \
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 
 tsan: ## the tests in C under ThreadSanitizer
-	@$(SUBMAKE) test BUILD=build-tsan SUITES="$(filter-out browser interchange examples deploy,$(SUITES))" OPTIMISE="-O1 -g" \
+	@$(SUBMAKE) test BUILD=build-tsan SUITES="$(filter-out browser interchange examples deploy soak,$(SUITES))" OPTIMISE="-O1 -g" \
 		SANITIZE="-fsanitize=thread"
 
 BENCH ?= training,prediction,layers,growth
@@ -286,6 +293,6 @@ lint-compose:
 	$(call show,docker-compose,config)docker-compose config --quiet
 
 .PHONY: lint benches lint-gcc lint-clang $(LINTS)
-.PHONY: accuracy test-arm64 build tests data prepare prepare-tests help run deps install uninstall clean test check asan tsan bench screenshots format
+.PHONY: accuracy test-arm64 build tests data prepare prepare-tests help run deps install uninstall clean test check soak asan tsan bench screenshots format
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -20,16 +20,23 @@ export class Service {
   url = '';
   /** @type {import('node:child_process').ChildProcess | undefined} */
   process;
+  killed = false;
+
+  /** @param {string[]} flags of `digitd serve`, besides where it listens and what it serves */
+  constructor(flags = []) {
+    this.flags = flags;
+    process.once('exit', () => this.process?.kill('SIGKILL'));
+  }
 
   /** Starts it, on the same port as before if it ran before, and waits until it says where it listens. */
   async start() {
     const child = spawn(BINARY, ['serve', '--listen', this.listen, '--store', this.store, '--data-dir', DATA_DIR,
-      '--no-bootstrap'], { stdio: ['ignore', 'pipe', 'pipe'] });
+      '--no-bootstrap', ...this.flags], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.process = child;
-    process.once('exit', () => child.kill('SIGKILL'));
+    this.killed = false;
     let output = '';
     child.once('exit', (code, signal) => {
-      if (code !== 0) console.error(`digitd ended with ${code ?? signal}:\n${output}`);
+      if (code !== 0 && !this.killed) console.error(`digitd ended with ${code ?? signal}:\n${output}`);
     });
     this.url = await new Promise((resolve, reject) => {
       const read = (/** @type {Buffer} */ chunk) => {
@@ -45,9 +52,19 @@ export class Service {
     this.listen = this.url.slice('http://'.length);
   }
 
+  /** As a power cut would: nothing is told to it. */
+  async kill() {
+    const child = this.process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    this.killed = true;
+    child.kill('SIGKILL');
+    await ended;
+  }
+
   async stop() {
     const child = this.process;
-    if (!child || child.exitCode !== null) return;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     await ended;
