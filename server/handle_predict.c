@@ -57,17 +57,30 @@ json_t *predict_model_to_json(const struct served_model *served)
     return json_pack("{s:s, s:s, s:i}", "name", served->name, "job", served->job, "epoch", served->epoch);
 }
 
-json_t *predict_levels_to_json(const uint8_t *levels, int width, int height)
+/* Takes the PNG. */
+static json_t *png_to_json(uint8_t *png, size_t size)
 {
-    uint8_t *png;
-    size_t size;
-    if (png_encode_grey(levels, width, height, &png, &size, NULL) != OK)
-        return NULL;
     char *text = base64_encode(png, size);
     json_t *json = text ? json_string_nocheck(text) : NULL;
     free(text);
     free(png);
     return json;
+}
+
+json_t *predict_levels_to_json(const uint8_t *levels, int width, int height)
+{
+    uint8_t *png;
+    size_t size;
+    return png_encode_grey(levels, width, height, &png, &size, NULL) == OK ? png_to_json(png, size) : NULL;
+}
+
+/* Compressing it would be a tenth of all that an answer costs. */
+static json_t *image_to_json(const uint8_t image[IMAGE_PIXELS])
+{
+    uint8_t *png;
+    size_t size;
+    return png_store_grey(image, IMAGE_SIDE, IMAGE_SIDE, &png, &size, NULL) == OK ? png_to_json(png, size)
+                                                                                  : NULL;
 }
 
 /* JSON has no NaN: a model that diverged answers null. */
@@ -93,7 +106,7 @@ json_t *predict_answer_to_json(const float probabilities[CLASSES], enum drawing_
     return json_pack("{s:i, s:o, s:b, s:o, s:{s:s, s:o}}", "digit", (int)best, "confidence",
                      predict_number_to_json(probabilities[best]), "uncertain",
                      prediction_is_uncertain(probabilities[best]), "probabilities", list, "input", "mode",
-                     drawing_mode_name(mode), "png", predict_levels_to_json(image, IMAGE_SIDE, IMAGE_SIDE));
+                     drawing_mode_name(mode), "png", image_to_json(image));
 }
 
 static json_t *answer_to_json(const struct call *call, size_t index)

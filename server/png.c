@@ -146,12 +146,12 @@ enum status png_decode(const uint8_t *data, size_t size, struct pixels *ret_pixe
 
 /* ---- Encoding ----------------------------------------------------------------------------------------- */
 
-static enum status write_rows(png_structp png, png_infop info, const uint8_t *levels, png_uint_32 width,
-                              png_uint_32 height)
+static enum status write_rows(png_structp png, png_infop info, int compression, const uint8_t *levels,
+                              png_uint_32 width, png_uint_32 height)
 {
     if (setjmp(png_jmpbuf(png)))
         return ERR_MEMORY;
-    png_set_compression_level(png, COMPRESSION_LEVEL);
+    png_set_compression_level(png, compression);
     png_set_compression_mem_level(png, COMPRESSION_MEMORY);
     png_set_filter(png, 0, PNG_FILTER_NONE);
     png_set_IHDR(png, info, width, height, 8, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
@@ -163,8 +163,8 @@ static enum status write_rows(png_structp png, png_infop info, const uint8_t *le
     return OK;
 }
 
-enum status png_encode_grey(const uint8_t *levels, int width, int height, uint8_t **ret_data,
-                            size_t *ret_size, struct error *err)
+static enum status encode(int compression, const uint8_t *levels, int width, int height, uint8_t **ret_data,
+                          size_t *ret_size, struct error *err)
 {
     /* Deflate may grow what it cannot compress by 5 bytes a block of 16 KB; chunks take less than 256 bytes. */
     size_t raw = ((size_t)width + 1) * (size_t)height;
@@ -176,7 +176,7 @@ enum status png_encode_grey(const uint8_t *levels, int width, int height, uint8_
     enum status status = info && sink.data ? OK : ERR_MEMORY;
     if (status == OK) {
         png_set_write_fn(png, &sink, on_write, on_flush);
-        status = write_rows(png, info, levels, (png_uint_32)width, (png_uint_32)height);
+        status = write_rows(png, info, compression, levels, (png_uint_32)width, (png_uint_32)height);
     }
     png_destroy_write_struct(&png, &info);
     if (status != OK) {
@@ -186,4 +186,16 @@ enum status png_encode_grey(const uint8_t *levels, int width, int height, uint8_
     *ret_data = sink.data;
     *ret_size = sink.size;
     return OK;
+}
+
+enum status png_encode_grey(const uint8_t *levels, int width, int height, uint8_t **ret_data,
+                            size_t *ret_size, struct error *err)
+{
+    return encode(COMPRESSION_LEVEL, levels, width, height, ret_data, ret_size, err);
+}
+
+enum status png_store_grey(const uint8_t *levels, int width, int height, uint8_t **ret_data, size_t *ret_size,
+                           struct error *err)
+{
+    return encode(0, levels, width, height, ret_data, ret_size, err);
 }

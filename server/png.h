@@ -25,4 +25,8 @@ MUST_CHECK enum status png_decode(const uint8_t *data, size_t size, struct pixel
 MUST_CHECK enum status png_encode_grey(const uint8_t *levels, int width, int height, uint8_t **ret_data,
                                        size_t *ret_size, struct error *err);
 
+/* The same without compression: of 28x28 an eighth of the time, and three times the size. */
+MUST_CHECK enum status png_store_grey(const uint8_t *levels, int width, int height, uint8_t **ret_data,
+                                      size_t *ret_size, struct error *err);
+
 #endif

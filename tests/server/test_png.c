@@ -159,23 +159,32 @@ static void every_colour_type_depth_and_interlacing_is_decoded(void **state)
         }
 }
 
+static void check_grey(const uint8_t levels[IMAGE_PIXELS], uint8_t *png, size_t size)
+{
+    struct pixels pixels;
+    struct error err;
+    assert_int_equal(png_decode(png, size, &pixels, &err), OK);
+    assert_int_equal(pixels.width, IMAGE_SIDE);
+    assert_int_equal(pixels.height, IMAGE_SIDE);
+    for (int i = 0; i < IMAGE_PIXELS; i++)
+        assert_int_equal(pixels.rgba[4 * i], levels[i]);
+    free(pixels.rgba);
+    free(png);
+}
+
 static void what_is_encoded_is_decoded_again(void **state)
 {
     (void)state;
     uint8_t levels[IMAGE_PIXELS], *png;
     size_t size;
+    struct error err;
     for (int noise = 0; noise < 2; noise++) {
         for (int i = 0; i < IMAGE_PIXELS; i++)
             levels[i] = (uint8_t)(noise ? sample(i, i, 0, 8) : 200);
-        struct pixels pixels;
-        struct error err;
         assert_int_equal(png_encode_grey(levels, IMAGE_SIDE, IMAGE_SIDE, &png, &size, &err), OK);
-        assert_int_equal(png_decode(png, size, &pixels, &err), OK);
-        assert_int_equal(pixels.width, IMAGE_SIDE);
-        for (int i = 0; i < IMAGE_PIXELS; i++)
-            assert_int_equal(pixels.rgba[4 * i], levels[i]);
-        free(pixels.rgba);
-        free(png);
+        check_grey(levels, png, size);
+        assert_int_equal(png_store_grey(levels, IMAGE_SIDE, IMAGE_SIDE, &png, &size, &err), OK);
+        check_grey(levels, png, size);
     }
 }
 
