@@ -471,7 +471,7 @@ void explanation_free(struct explanation *explanation);
 
 /* Whether the confidence is so low that what was drawn may be no digit: most digits are above, scribbles and letters often
  * are not. NaN is uncertain. */
-#define CONFIDENCE_CERTAIN 0.9
+#define CONFIDENCE_CERTAIN 0.95
 static inline bool prediction_is_uncertain(float confidence)
 {
     return !((double)confidence >= CONFIDENCE_CERTAIN);

@@ -274,6 +274,7 @@ static enum status measure(const struct settings *settings, struct judge *judge,
     if (strcmp(settings->subject, "folders") == 0) {
         for (size_t i = 0; i < settings->folder_count && status == OK; i++)
             status = measure_folder(judge, settings->folders[i], err);
+        judge_print_confidences(judge);
         return status;
     }
     struct dataset *data;

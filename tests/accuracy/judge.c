@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/png.h"
+#include "tests/accuracy/confidence.h"
 
 /* A sheet of pairs: the picture on the left, the 28x28 that the network saw on the right. */
 #define CELL      112
@@ -19,6 +20,7 @@ struct judge {
     struct predictor *predictor;
     const char *sheet_path;
     size_t pairs, wrong;
+    struct confidences of_right, of_wrong;
     uint8_t sheet[ROWS * (CELL + 4)][COLUMNS * (CELL + 4)];
 };
 
@@ -115,10 +117,20 @@ void judge_picture(struct judge *judge, const uint8_t *rgba, int width, int heig
     for (int i = 1; i < CLASSES; i++)
         if (probabilities[i] > probabilities[best])
             best = i;
-    if (read && best == label)
+    bool right = read && best == label;
+    if (read)
+        confidences_add(right ? &judge->of_right : &judge->of_wrong, probabilities[best]);
+    if (right)
         tally->correct++;
     else
         keep(judge, rgba, width, height, image);
+}
+
+void judge_print_confidences(const struct judge *judge)
+{
+    confidences_print_heading();
+    confidences_print("pictures read right", &judge->of_right);
+    confidences_print("pictures read wrong", &judge->of_wrong);
 }
 
 double tally_percent(const struct tally *tally)

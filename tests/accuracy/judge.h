@@ -22,6 +22,9 @@ void judge_free(struct judge *judge);
 void judge_picture(struct judge *judge, const uint8_t *rgba, int width, int height, int label,
                    struct tally *tally);
 
+/* How confident the answers to all pictures so far were, where right and where wrong. */
+void judge_print_confidences(const struct judge *judge);
+
 /* Percent of the pictures that were read as what they are. */
 double tally_percent(const struct tally *tally);
 

@@ -4,38 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/accuracy/confidence.h"
 #include "tests/accuracy/dice.h"
 
 #define POINTS_MAX 1024
 
-static const float thresholds[] = {0.5F, 0.7F, 0.8F, 0.9F, 0.95F, 0.99F};
-#define THRESHOLDS (sizeof thresholds / sizeof *thresholds)
-
-struct count {
-    size_t all, below[THRESHOLDS];
-};
-
-static void add(struct count *count, float confidence)
-{
-    count->all++;
-    for (size_t i = 0; i < THRESHOLDS; i++)
-        count->below[i] += !(confidence >= thresholds[i]);
-}
-
-static void print(const char *name, const struct count *count)
-{
-    printf("%-28s %6zu", name, count->all);
-    for (size_t i = 0; i < THRESHOLDS; i++)
-        printf(" %7.2f", 100.0 * (double)count->below[i] / (double)(count->all ? count->all : 1));
-    printf("\n");
-}
-
 static void judge_set(struct judge *judge, const struct dataset *data, const char *name)
 {
-    struct count count = {0};
+    struct confidences count = {0};
     for (size_t i = 0; i < dataset_count(data); i += 5)
-        add(&count, judge_confidence(judge, dataset_image(data, i)));
-    print(name, &count);
+        confidences_add(&count, judge_confidence(judge, dataset_image(data, i)));
+    confidences_print(name, &count);
 }
 
 /* ---- Letters: https://emergent.unpythonic.net/software/hershey has the format ---- */
@@ -58,8 +37,8 @@ static size_t read_letter(const char *line, struct stroke_point points[POINTS_MA
     return count;
 }
 
-static enum status judge_font(struct judge *judge, const char *path, struct count *alike,
-                              struct count *others, struct error *err)
+static enum status judge_font(struct judge *judge, const char *path, struct confidences *alike,
+                              struct confidences *others, struct error *err)
 {
     static const char like_digits[] = "OoDQIilLjJZzSsBbGgqTtyrU";
     char line[4096];
@@ -72,7 +51,7 @@ static enum status judge_font(struct judge *judge, const char *path, struct coun
         bool is_letter = (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z');
         size_t count = is_letter ? read_letter(line, points) : 0;
         if (count > 0 && drawing_from_strokes(points, count, image, NULL) == OK)
-            add(strchr(like_digits, letter) ? alike : others, judge_confidence(judge, image));
+            confidences_add(strchr(like_digits, letter) ? alike : others, judge_confidence(judge, image));
     }
     fclose(file);
     return OK;
@@ -82,7 +61,7 @@ static enum status judge_letters(struct judge *judge, const char *font_dir, stru
 {
     static const char *const fonts[] = {"futural", "futuram", "rowmans", "rowmand", "rowmant", "scripts",
                                         "scriptc", "cursive", "timesr",  "timesi",  "timesg",  "timesib"};
-    struct count alike = {0}, others = {0};
+    struct confidences alike = {0}, others = {0};
     for (size_t i = 0; i < sizeof fonts / sizeof *fonts; i++) {
         char path[4096];
         snprintf(path, sizeof path, "%s/%s.jhf", font_dir, fonts[i]);
@@ -90,8 +69,8 @@ static enum status judge_letters(struct judge *judge, const char *font_dir, stru
         if (status != OK)
             return status;
     }
-    print("letters much like digits", &alike);
-    print("other letters", &others);
+    confidences_print("letters much like digits", &alike);
+    confidences_print("other letters", &others);
     return OK;
 }
 
@@ -100,7 +79,7 @@ static enum status judge_letters(struct judge *judge, const char *font_dir, stru
 static void judge_scribbles(struct judge *judge)
 {
     struct dice dice = {7};
-    struct count scribbles = {0}, noise = {0};
+    struct confidences scribbles = {0}, noise = {0};
     uint8_t image[IMAGE_PIXELS];
     for (int i = 0; i < 500; i++) {
         struct stroke_point points[64];
@@ -113,22 +92,19 @@ static void judge_scribbles(struct judge *judge)
             points[j] = (struct stroke_point){(float)x, (float)y, dice_below(&dice, 12) == 0};
         }
         if (drawing_from_strokes(points, (size_t)count, image, NULL) == OK)
-            add(&scribbles, judge_confidence(judge, image));
+            confidences_add(&scribbles, judge_confidence(judge, image));
         for (size_t j = 0; j < IMAGE_PIXELS; j++)
             image[j] = (uint8_t)dice_below(&dice, 256);
-        add(&noise, judge_confidence(judge, image));
+        confidences_add(&noise, judge_confidence(judge, image));
     }
-    print("scribbles", &scribbles);
-    print("noise", &noise);
+    confidences_print("scribbles", &scribbles);
+    confidences_print("noise", &noise);
 }
 
 enum status measure_unlike(struct judge *judge, const struct dataset *digits, const struct dataset *clothes,
                            const char *font_dir, struct error *err)
 {
-    printf("Percent whose confidence is below …\n%-28s %6s", "", "images");
-    for (size_t i = 0; i < THRESHOLDS; i++)
-        printf(" %7.2f", (double)thresholds[i]);
-    printf("\n");
+    confidences_print_heading();
     judge_set(judge, digits, "test digits");
     judge_set(judge, clothes, "clothes");
     judge_scribbles(judge);

@@ -114,7 +114,10 @@ static struct answer read_answer(const struct response *response, const char *pl
     assert_true(fabs(sum - 1) < 1e-5);
     assert_in_range(answer.digit, 0, 9);
     snprintf(pointer, sizeof pointer, "%s/confidence", place);
-    assert_true(json_number_value(json_at(response, pointer)) == answer.probabilities[answer.digit]);
+    double confidence = json_number_value(json_at(response, pointer));
+    assert_true(confidence == answer.probabilities[answer.digit]);
+    snprintf(pointer, sizeof pointer, "%s/uncertain", place);
+    assert_true(json_is_true(json_at(response, pointer)) == (confidence < CONFIDENCE_CERTAIN));
     for (int i = 0; i < CLASSES; i++)
         assert_true(answer.probabilities[i] <= answer.probabilities[answer.digit]);
     return answer;
