@@ -42,14 +42,46 @@
  * @property {number} version
  * @property {string} created_at
  * @property {string | null} [job]
- * @property {{ dataset: string, model: { layers: Layer[] }, training: Record<string, unknown> } | null} config   null: imported
+ * @property {{ dataset: string, model: { layers: Layer[] }, training: Record<string, unknown>,
+ *   init_from?: { model: string, version: number } } | null} config   null: imported
+ * @property {string | null} dataset_digest
+ * @property {string} weights_digest
+ * @property {string} core_type
  * @property {number} parameters
  * @property {{ test_loss: number | null, test_accuracy: number | null, validation_accuracy: number | null,
  *   training_seconds: number | null }} metrics
  * @property {number} file_bytes
+ * @property {string[]} aliases
+ *
+ * @typedef {object} Move   of an alias
+ * @property {number} id
+ * @property {string} time
+ * @property {number | null} version   null: removed
+ * @property {number | null} previous
+ * @property {string} reason
+ *
+ * @typedef {object} Mistake
+ * @property {number} index   of the image in its split
+ * @property {number} label
+ * @property {number} predicted
+ * @property {number} confidence
+ * @property {number[]} probabilities
+ *
+ * @typedef {object} Evaluation
+ * @property {string} model
+ * @property {number} version
+ * @property {string} dataset
+ * @property {number} count
+ * @property {number} accuracy
+ * @property {number} loss
+ * @property {number[][]} confusion   [label][predicted]
+ * @property {{ label: number, precision: number | null, recall: number | null, f1: number | null, support: number }[]} classes
+ * @property {Mistake[]} mistakes   the worst first
+ * @property {{ temperature: number, ece: number, ece_uncalibrated: number,
+ *   bins: { confidence: number, accuracy: number, count: number }[] }} calibration
  *
  * @typedef {{ type: string } & Record<string, string | number>} Layer
- * @typedef {{ name: string, production: number | null, versions: Version[] }} Model
+ * @typedef {{ name: string, production: number | null, aliases: Record<string, number>, versions: Version[] }} Model
  * @typedef {{ name: string, description: string, parameters: number, training: Record<string, unknown> }} Recipe
  * @typedef {{ name: string, train: { images: number } | null, test: { images: number } | null, error: string | null }} Dataset
  *
@@ -91,15 +123,15 @@ export class ConnectionError extends Error {}
 /**
  * @param {string} method
  * @param {string} path
- * @param {unknown} [body] a PNG, or what is sent as JSON
+ * @param {unknown} [body] a file that knows its type, or what is sent as JSON
  */
 async function call(method, path, body) {
   /** @type {RequestInit} */
   const options = { method, cache: 'no-cache' };
   if (body !== undefined) {
-    const isPicture = body instanceof Blob;
-    options.headers = { 'Content-Type': isPicture ? 'image/png' : 'application/json' };
-    options.body = isPicture ? body : JSON.stringify(body);
+    const isFile = body instanceof Blob;
+    options.headers = { 'Content-Type': isFile ? body.type : 'application/json' };
+    options.body = isFile ? body : JSON.stringify(body);
   }
   let response;
   let text;
@@ -179,3 +211,30 @@ export async function testImage(dataset, index) {
   }
   throw new ApiError(await response.json());
 }
+
+/** @param {string} model @param {string} alias @param {number} version */
+export const moveAlias = (model, alias, version) => call('PUT', `/api/v1/models/${model}/aliases/${alias}`, { version });
+
+/** @param {string} model @param {string} alias @returns {Promise<{ version: number, previous: number }>} */
+export const rollBack = (model, alias) => call('POST', `/api/v1/models/${model}/aliases/${alias}/rollback`);
+
+/** @param {string} model @param {string} alias */
+export const removeAlias = (model, alias) => call('DELETE', `/api/v1/models/${model}/aliases/${alias}`);
+
+/** The newest first. @param {string} model @param {string} alias @returns {Promise<{ data: Move[] }>} */
+export const aliasHistory = (model, alias) => call('GET', `/api/v1/models/${model}/aliases/${alias}/history`);
+
+/** @param {string} model @param {number} version */
+export const deleteVersion = (model, version) => call('DELETE', `/api/v1/models/${model}/versions/${version}`);
+
+/** @param {string} model @param {Blob} file safetensors @returns {Promise<Version>} */
+export const importVersion = (model, file) =>
+  call('POST', `/api/v1/models/${model}/versions`, file.slice(0, file.size, 'application/octet-stream'));
+
+/**
+ * @param {string} model @param {string} version
+ * @param {Record<string, string>} query
+ * @returns {Promise<Evaluation>}
+ */
+export const evaluation = (model, version, query) =>
+  call('GET', `/api/v1/models/${model}/versions/${version}/evaluation?${new URLSearchParams(query)}`);

@@ -268,7 +268,7 @@ describe('with a trained network', () => {
     const version = await service.call('GET', '/api/v1/models/digits/versions/1');
     await expectText(page, '#version-title', 'digits, version 1');
     await expectText(page, '#version', new RegExp(`${(version.metrics.test_accuracy * 100).toFixed(2)}`));
-    assert.equal(await page.locator('.layers li').count(), version.config.model.layers.length + 2);
+    assert.equal(await page.locator('.layers tbody tr').count(), version.config.model.layers.length + 1);
     const download = page.waitForEvent('download');
     await page.getByRole('link', { name: /^Weights/ }).click();
     assert.equal(statSync(await (await download).path()).size, version.file_bytes);

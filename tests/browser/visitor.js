@@ -75,3 +75,13 @@ export async function violations(page) {
 
 /** By how many pixels the page sticks out. */
 export const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+
+/** Goes on by the Tab key until what has this name, or this text, has the focus. @param {string | RegExp} name */
+export async function tabTo(page, name) {
+  for (let presses = 0; presses < 200; presses++) {
+    await page.keyboard.press('Tab');
+    const said = await page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent);
+    if (name instanceof RegExp ? name.test(said ?? '') : said === name) return;
+  }
+  throw new Error(`no Tab leads to ${name}`);
+}

@@ -1,6 +1,7 @@
 // Training and validation over epochs, as a figure: curves, a readout of one epoch, and all values as a table.
 
 import { element, setText } from '../dom.js';
+import { save } from '../save.js';
 import { onThemeChange } from '../theme.js';
 
 /** @typedef {typeof import('/vendor/uPlot.js')} UPlot */
@@ -88,14 +89,6 @@ function picture(plot, text, background, ink) {
   context.font = `${12 * devicePixelRatio}px sans-serif`;
   context.fillText(text, line / 2, canvas.height - line / 3, canvas.width - line);
   return canvas;
-}
-
-/** Gives the reader a file. @param {string} name @param {Blob} blob */
-function save(name, blob) {
-  const href = URL.createObjectURL(blob);
-  const link = element('a', { href, download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(href));
 }
 
 /** The highest value of the epochs with room above it, else of the steps. @param {Curves} curves */

@@ -1,10 +1,13 @@
-// The screen of what was learnt: every version in a table, and one of them in full.
+// The screen of what was learnt: every version in a table, one of them in full, and the names that point at them.
 
-import { element } from '../dom.js';
-import { dateTime, duration, integer, loss, percent } from '../format.js';
+import { ApiError, ConnectionError, deleteVersion, importVersion, listModels, moveAlias, removeAlias, rollBack } from '../api.js';
+import { ask } from '../ask.js';
+import { byId, element, setText } from '../dom.js';
+import { dateTime, duration, integer, percent } from '../format.js';
+import { aliasCard } from './aliases.js';
+import { versionCard } from './version.js';
 
 /**
- * @typedef {import('../api.js').Layer} Layer
  * @typedef {import('../api.js').Model} Model
  * @typedef {import('../api.js').Version} Version
  * @typedef {import('../store.js').State} State
@@ -12,91 +15,36 @@ import { dateTime, duration, integer, loss, percent } from '../format.js';
  */
 
 const HEADS = ['Version', 'Test accuracy', 'Parameters', 'Trained in', 'Made'];
-const MEGABYTE = 1e6;
-
-/** What a layer is, by its type. @type {Record<string, (layer: Layer) => string>} */
-const LAYERS = {
-  conv2d: ({ filters, kernel_size: side }) => `Convolution, ${filters} filters of ${side}\u202f×\u202f${side}`,
-  max_pool2d: ({ pool_size: side }) => `Max pooling, ${side}\u202f×\u202f${side}`,
-  dense: ({ units }) => `Dense, ${units} units`,
-  dropout: ({ rate }) => `Dropout of ${percent(Number(rate), 0)}`,
-  flatten: () => 'Flatten',
-};
-
-/** @param {Layer} layer */
-function layerRow(layer) {
-  const name = LAYERS[layer.type]?.(layer) ?? layer.type.replaceAll('_', ' ');
-  const { activation } = layer;
-  return element('li', { class: 'layer', 'data-type': layer.type }, element('span', {}, name),
-    ...(activation ? [element('span', { class: 'muted small' }, String(activation))] : []));
-}
+const PRODUCTION = 'production';
 
 /** Where a version is shown. @param {Version} version */
 const addressOf = ({ model, version }) => `#models/${model}/${version}`;
 
-/** @param {Model} model @param {Version} version @param {boolean} current */
-function versionRow({ production }, version, current) {
+/** @param {string} alias */
+function mark(alias) {
+  if (alias !== PRODUCTION) return element('span', { class: 'badge' }, alias);
+  return element('span', { class: 'star', title: 'Answers when nobody asks for another' },
+    element('span', { 'aria-hidden': 'true' }, '\u2605'), element('span', { class: 'visually-hidden' }, 'in production'));
+}
+
+/** @param {Version} version @param {boolean} current */
+function versionRow(version, current) {
   const link = element('a', { href: addressOf(version) }, `${version.model}, version ${version.version}`);
   if (current) link.setAttribute('aria-current', 'true');
-  const star = element('span', { class: 'star', title: 'Answers when nobody asks for another' },
-    element('span', { 'aria-hidden': 'true' }, '\u2605'), element('span', { class: 'visually-hidden' }, 'in production'));
   const { test_accuracy: accuracy, training_seconds: seconds } = version.metrics;
   return element('tr', {},
-    element('th', { scope: 'row' }, link, ...(version.version === production ? [' ', star] : [])),
+    element('th', { scope: 'row' }, link, ...version.aliases.flatMap((alias) => [' ', mark(alias)])),
     ...[percent(accuracy, 2), integer(version.parameters), duration(seconds), dateTime(version.created_at)]
       .map((text) => element('td', {}, text)));
 }
 
 /** @param {Model[]} models @param {Version} shown */
 function versionTable(models, shown) {
-  const rows = models.flatMap((model) => model.versions.map((version) => versionRow(model, version, version === shown)));
+  const rows = models.flatMap(({ versions }) => versions.map((version) => versionRow(version, version === shown)));
   return element('table', {},
     element('caption', { class: 'visually-hidden' }, 'Versions, the newest first'),
     element('thead', {}, element('tr', {}, ...HEADS.map((text) => element('th', { scope: 'col' }, text)))),
     element('tbody', {}, ...rows));
-}
-
-/** @param {Version} version @returns {[string, string][]} */
-function facts({ metrics, config, parameters }) {
-  const training = config?.training;
-  return [
-    ['Test accuracy', percent(metrics.test_accuracy, 2)],
-    ['Test loss', metrics.test_loss === null ? '–' : loss(metrics.test_loss)],
-    ['Parameters', integer(parameters)],
-    ...(training ? /** @type {[string, string][]} */ ([ // an imported version may not tell
-      ['Images', config.dataset],
-      ['Epochs', String(training.epochs)],
-      ['Batch size', String(training.batch_size)],
-      ['Learning rate', String(training.learning_rate)],
-      ['Seed', String(training.seed)],
-    ]) : []),
-  ];
-}
-
-/** @param {Model} model @param {Version} version */
-function versionCard({ production }, version) {
-  const { model, version: number, job } = version;
-  const files = `/api/v1/models/${model}/versions/${number}`;
-  const megabytes = (version.file_bytes / MEGABYTE).toFixed(1);
-  const link = (/** @type {string} */ href, /** @type {string} */ text, more = {}) =>
-    element('a', { class: 'button', href, ...more }, text);
-  const layers = element('ol', { class: 'layers', 'aria-label': 'Layers, from the picture to the answer' },
-    element('li', { class: 'layer layer-end' }, 'A picture of 28\u202f×\u202f28'),
-    ...(version.config?.model.layers ?? []).map(layerRow),
-    element('li', { class: 'layer layer-end' }, 'Ten probabilities'));
-  return [
-    element('div', { class: 'job-head' }, element('h2', { id: 'version-title' }, `${model}, version ${number}`),
-      ...(number === production ? [element('span', { class: 'badge', 'data-state': 'succeeded' }, '\u2605 in production')] : [])),
-    element('div', { class: 'actions' },
-      link(`#draw?model=${model}&version=${number}`, 'Draw with it'),
-      link(`#train?from=${model}/${number}`, 'Train it further'),
-      ...(job ? [link(`#train/${job}`, 'Its curves')] : []),
-      link(`${files}/weights.safetensors`, `Weights (${megabytes}\u202fMB)`, { download: '' }),
-      link(`${files}/model.onnx`, 'ONNX', { download: '' })),
-    element('dl', { class: 'stats' }, ...facts(version).map(([name, value]) =>
-      element('div', {}, element('dt', {}, name), element('dd', {}, value)))),
-    layers,
-  ];
 }
 
 /** The version that the address asks for, else the one in production, else the newest. @param {State} state */
@@ -107,22 +55,130 @@ function shownVersion({ models, route }) {
   return { model, version: model?.versions.find(({ version }) => version === wanted) ?? model?.versions[0] };
 }
 
+/** The line that says what was done, and undoes it. */
+function createSaid() {
+  const line = byId('models-said', HTMLElement);
+  return {
+    /** @param {string} text @param {() => void} [undo] */
+    say(text, undo) {
+      const button = element('button', { class: 'button', type: 'button' }, 'Undo');
+      button.addEventListener('click', () => undo?.());
+      line.hidden = text === '';
+      line.replaceChildren(element('span', {}, text), ...(undo ? [button] : []));
+      if (undo) button.focus();
+    },
+  };
+}
+
+/**
+ * What the screen changes in the registry; each change is followed by what the registry then says.
+ * @param {Store} store
+ */
+function createChanges(store) {
+  const { say } = createSaid();
+
+  /** @param {() => Promise<void>} change */
+  async function run(change) {
+    try {
+      await change();
+    } catch (error) {
+      if (error instanceof ConnectionError) store.set({ connected: false });
+      else if (error instanceof ApiError) say(error.message);
+      else throw error;
+    }
+  }
+
+  const reload = async () => store.set({ models: await listModels() });
+
+  /** @param {string} model @param {string} alias @param {number} version */
+  async function point(model, alias, version) {
+    const before = store.state.models.find(({ name }) => name === model)?.aliases[alias];
+    await moveAlias(model, alias, version);
+    await reload();
+    const undo = () => run(() => (before === undefined ? unname(model, alias) : point(model, alias, before)));
+    say(alias === PRODUCTION ? `Version ${version} of ${model} answers now.` : `${alias} points at version ${version} of ${model} now.`,
+      before === version ? undefined : undo);
+  }
+
+  /** @param {string} model @param {string} alias */
+  async function unname(model, alias) {
+    const before = store.state.models.find(({ name }) => name === model)?.aliases[alias];
+    await removeAlias(model, alias);
+    await reload();
+    say(`${alias} is gone.`, before === undefined ? undefined : () => run(() => point(model, alias, before)));
+  }
+
+  /** @param {string} model @param {string} alias */
+  async function back(model, alias) {
+    const { version, previous } = await rollBack(model, alias);
+    await reload();
+    say(`${alias} is back at version ${version} of ${model}.`, () => run(() => point(model, alias, previous)));
+  }
+
+  /** @param {Version} version */
+  async function remove({ model, version }) {
+    const isSure = await ask({ title: `Delete ${model}, version ${version}?`,
+      text: 'Its weights are deleted from the disk. This cannot be undone.', go: 'Delete it', keep: 'Keep it' });
+    if (!isSure) return;
+    await deleteVersion(model, version);
+    await reload();
+    say(`Version ${version} of ${model} is deleted.`);
+    byId('models-title', HTMLElement).focus();
+  }
+
+  return { run, reload, point, unname, back, remove, say };
+}
+
+/** The form that takes a file of weights. @param {ReturnType<typeof createChanges>} changes */
+function startImport({ reload, say }) {
+  const form = byId('import', HTMLFormElement);
+  const [name, file] = [byId('import-name', HTMLInputElement), byId('import-file', HTMLInputElement)];
+  const problem = byId('import-problem', HTMLElement);
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const [chosen] = file.files ?? [];
+    setText(problem, '');
+    try {
+      if (!chosen) throw new Error('Choose a file first.');
+      const { model, version } = await importVersion(name.value.trim(), chosen);
+      await reload();
+      byId('import-details', HTMLDetailsElement).open = false;
+      form.reset();
+      location.hash = `models/${model}/${version}`;
+      say(`Imported as ${model}, version ${version}. It answers when it is asked for.`);
+    } catch (error) {
+      setText(problem, error instanceof ConnectionError ? 'The server did not answer.' : String(/** @type {Error} */ (error).message));
+      (chosen ? name : file).focus();
+    }
+  });
+}
+
 /** @param {Store} store */
 export function startModels(store) {
-  const [list, card, content, empty] = ['models-list', 'version', 'models-content', 'models-empty']
-    .map((id) => /** @type {HTMLElement} */ (document.getElementById(id)));
-  /** @type {unknown[]} */
-  let drawn = [];
+  const [list, card, aliases, content, empty] = ['models-list', 'version', 'aliases', 'models-content', 'models-empty']
+    .map((id) => byId(id, HTMLElement));
+  const changes = createChanges(store);
+  let drawn = '';
+  startImport(changes);
 
   store.subscribe((state) => {
     const { model, version } = shownVersion(state);
     empty.hidden = version !== undefined || state.jobs === null;
     content.hidden = version === undefined;
-    if (!model || !version || (drawn[0] === state.models && drawn[1] === version)) return;
-    drawn = [state.models, version];
+    const drawing = JSON.stringify([state.models, model?.name, version?.version]);
+    if (!model || !version || drawn === drawing) return;
+    drawn = drawing;
     const focused = list.contains(document.activeElement) ? document.activeElement?.getAttribute('href') : null;
     list.replaceChildren(versionTable(state.models, version));
-    card.replaceChildren(...versionCard(model, version));
+    card.replaceChildren(...versionCard(model, version, {
+      use: () => changes.run(() => changes.point(model.name, PRODUCTION, version.version)),
+      remove: () => changes.run(() => changes.remove(version)),
+    }));
+    aliases.replaceChildren(...aliasCard(model, version.version, {
+      back: (alias) => changes.run(() => changes.back(model.name, alias)),
+      remove: (alias) => changes.run(() => changes.unname(model.name, alias)),
+      name: (alias) => changes.point(model.name, alias, version.version),
+    }));
     for (const link of list.querySelectorAll('a')) if (link.getAttribute('href') === focused) link.focus();
   });
 }
