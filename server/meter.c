@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+/* Of fewer validation images than a tenth of the test images, what follows an epoch is mostly bookkeeping. */
+#define ENOUGH        10
 #define FORWARD_SHARE (1.0 / 3.0) /* of the time of a training image: forward, and two backward products */
 
 struct meter_plan meter_plan_of(const struct train_config *config, size_t train_images, size_t test_images)
@@ -24,14 +26,18 @@ void meter_step(struct meter *meter, double now, int64_t images)
     meter->recent_seconds = meter->recent_seconds * faded + seconds;
     meter->recent_images = meter->recent_images * faded + (double)(images - meter->images);
     meter->trained += seconds;
+    meter->is_whole = true;
     meter->images = images;
     meter->last = now;
 }
 
 void meter_epoch(struct meter *meter, double now)
 {
-    meter->between_seconds += now - meter->last;
-    meter->between_count++;
+    if (meter->is_whole) {
+        meter->between_seconds += now - meter->last;
+        meter->between_count++;
+    }
+    meter->is_whole = false;
     meter->epoch++;
     meter->last = now;
 }
@@ -44,6 +50,7 @@ void meter_end_early(struct meter *meter)
 
 void meter_test(struct meter *meter, double now, int64_t tested)
 {
+    meter->test_seconds += now - meter->last;
     meter->tested = tested;
     meter->last = now;
 }
@@ -63,10 +70,13 @@ static double expected_between(const struct meter *meter, double rate)
 
 static double expected_test(const struct meter *meter, double rate)
 {
+    const struct meter_plan *plan = &meter->plan;
     double an_image = FORWARD_SHARE / rate;
-    if (meter->between_count && meter->plan.validation_images)
-        an_image = expected_between(meter, rate) / (double)meter->plan.validation_images;
-    return an_image * (double)(meter->plan.test_images - meter->tested);
+    if (meter->tested)
+        an_image = meter->test_seconds / (double)meter->tested;
+    else if (meter->between_count && plan->validation_images >= plan->test_images / ENOUGH)
+        an_image = expected_between(meter, rate) / (double)plan->validation_images;
+    return an_image * (double)(plan->test_images - meter->tested);
 }
 
 double meter_forecast(const struct meter_plan *plan, double rate)
@@ -77,10 +87,11 @@ double meter_forecast(const struct meter_plan *plan, double rate)
 
 double meter_eta(const struct meter *meter, double now)
 {
-    double rate = meter_rate(meter);
-    double training = (double)(meter->plan.train_images - meter->images) / rate;
-    double between = (meter->plan.epochs - meter->epoch) * expected_between(meter, rate);
-    double total = training + between + expected_test(meter, rate);
+    double rate = meter_rate(meter), total = expected_test(meter, rate);
+    if (meter->plan.train_images > meter->images)
+        total += (double)(meter->plan.train_images - meter->images) / rate;
+    if (meter->plan.epochs > meter->epoch)
+        total += (meter->plan.epochs - meter->epoch) * expected_between(meter, rate);
     double since = now - meter->last; /* of the piece of work under way */
     return isnan(total) ? NAN : fmax(total - since, 0);
 }

@@ -2,12 +2,14 @@
  *
  * The rate is that of the last seconds: the time since each step fades with METER_MEMORY, so that the figure follows
  * a machine that gets busy. Between epochs come validation, checkpoint and bookkeeping: their time is measured as a
- * whole, and until the first was seen an image without its backward pass is taken to cost a third. */
+ * whole, and until the first was seen an image without its backward pass is taken to cost a third. The end of a validation
+ * that began before the run was interrupted says nothing about a whole one. */
 #ifndef DIGITD_METER_H
 #define DIGITD_METER_H
 
 #include "engine/engine.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define METER_MEMORY 10.0 /* seconds until a measurement counts for 1/e */
@@ -33,7 +35,9 @@ struct meter {
     double recent_seconds, recent_images; /* faded */
     double between_seconds;               /* of all gaps between epochs measured */
     int between_count;
-    int64_t tested; /* test images done */
+    int64_t tested;      /* test images done */
+    double test_seconds; /* that they took */
+    bool is_whole;       /* this epoch was trained here, so that what follows it is seen whole */
 };
 
 /* `now` is clock_seconds(); the other two say where a continued run starts. */
