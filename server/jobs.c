@@ -144,6 +144,11 @@ void jobs_wake(struct jobs *jobs)
     pthread_mutex_unlock(&jobs->mutex);
 }
 
+int jobs_at_once(const struct jobs *jobs)
+{
+    return jobs->config.concurrent;
+}
+
 void jobs_set_feeder(struct jobs *jobs, jobs_feeder *feed, void *context)
 {
     jobs->feed = feed;

@@ -56,6 +56,9 @@ typedef enum status jobs_feeder(void *context, struct error *err);
  * lock: when it returns, what it queued may have been taken by any of them. Set it before there is a runner. */
 void jobs_set_feeder(struct jobs *jobs, jobs_feeder *feed, void *context);
 
+/* How many jobs run at once, at most. */
+int jobs_at_once(const struct jobs *jobs);
+
 /* Something may wait now that did not before: the runner looks again. */
 void jobs_wake(struct jobs *jobs);
 

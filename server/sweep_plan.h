@@ -59,6 +59,8 @@ json_t *sweep_plan_to_json(const struct sweep_plan *plan);
 
 /* ---- Successive halving ------------------------------------------------------------------------------ */
 
+#define SWEEP_RUNGS_MAX 32 /* each trains at least twice as long as the one before */
+
 /* Epochs of rung `rung` (from 0) of trials that train for `epochs` in the end; all of them for other methods. */
 int sweep_rung_epochs(const struct sweep_request *request, int epochs, int rung);
 

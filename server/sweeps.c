@@ -1,7 +1,9 @@
 #include "server/sweeps_private.h"
 
+#include "server/clock.h"
 #include "server/files.h"
 #include "server/log.h"
+#include "server/sweep_eta.h"
 
 #include <errno.h>
 #include <math.h>
@@ -21,21 +23,110 @@ void sweep_view_clear(struct sweep_view *view)
     sweep_record_clear(&view->record);
 }
 
-/* The expected seconds of what is left, corrected by how the trials that are done compare with what was expected. */
-static double reckon_eta(const struct sweep_view *view)
+static enum status read_request(const struct sweep_record *record, struct sweep_request *ret_request,
+                                struct error *err)
 {
-    double expected = 0, taken = 0, left = 0;
-    for (size_t i = 0; i < view->count; i++) {
-        const struct trial_record *trial = view->results.rows[i].trial;
-        enum trial_state state = view->results.rows[i].state;
-        if (state == TRIAL_QUEUED || state == TRIAL_RUNNING || state == TRIAL_PAUSED)
-            left += trial->seconds;
-        if (state != TRIAL_SUCCEEDED || trial->rung > 0 || !trial->has_job)
-            continue;
-        expected += trial->seconds;
-        taken += (double)(trial->finished_at - trial->started_at) / 1000;
+    struct problems problems = {0};
+    json_t *json = json_loads(record->request, 0, NULL);
+    enum status status = sweep_request_from_json(json, ret_request, &problems);
+    json_decref(json);
+    return status ? problems_first(&problems, err) : OK;
+}
+
+/* Epochs that a trial's whole request asks for. */
+static enum status read_epochs(struct sweeps *sweeps, const char *sweep, int trial, json_t **ret_config,
+                               int *ret_epochs, struct error *err)
+{
+    char *text;
+    enum status status = store_trial_config(sweeps->store, sweep, trial, &text, err);
+    if (status)
+        return status;
+    *ret_config = json_loads(text, 0, NULL);
+    free(text);
+    json_t *epochs = json_object_get(json_object_get(*ret_config, "training"), "epochs");
+    *ret_epochs = (int)json_integer_value(epochs);
+    return *ret_config ? OK : error_set(err, ERR_MEMORY, "no memory for a trial's configuration");
+}
+
+/* What the trials take on their rungs. `share`: of a whole training, by rung. */
+static struct trial_time time_of(struct sweeps *sweeps, const struct sweep_row *row, const double *share)
+{
+    const struct trial_record *trial = row->trial;
+    int64_t until = row->state == TRIAL_RUNNING ? clock_wall_ms() : trial->finished_at;
+    struct trial_time time = {
+        .progress = TRIAL_WAITS, .expected = trial->seconds * share[trial->rung], .left = NAN};
+    struct job_view job;
+    if (row->state == TRIAL_QUEUED || row->state == TRIAL_PAUSED)
+        return time;
+    time.progress = row->state == TRIAL_RUNNING ? TRIAL_RUNS : TRIAL_IS_DONE;
+    time.taken =
+        trial->started_at && until > trial->started_at ? (double)(until - trial->started_at) / 1000 : 0;
+    if (row->state == TRIAL_RUNNING && jobs_read(sweeps->jobs, trial->job, &job, NULL) == OK) {
+        time.left = job.is_live ? job.progress.eta_seconds : NAN;
+        job_view_clear(&job);
     }
-    return expected > 0 && left > 0 ? left * taken / expected : left;
+    return time;
+}
+
+/* Of halving, the rungs that no trial is on yet: expected seconds. */
+static double reckon_later(const struct sweep_view *view, const struct sweep_request *request,
+                           const double *share, int last)
+{
+    double seconds = 0, later = 0;
+    size_t runs = request->seed_count ? request->seed_count : 1, trials = 0;
+    int rung = 0;
+    for (size_t i = 0; i < view->count; i++) {
+        const struct sweep_row *row = &view->results.rows[i];
+        if (row->state == TRIAL_INVALID || row->state == TRIAL_STOPPED)
+            continue;
+        rung = row->trial->rung > rung ? row->trial->rung : rung;
+        seconds += row->trial->seconds;
+        trials++;
+    }
+    size_t left = trials / runs;
+    for (rung++; rung <= last && trials > 0; rung++) {
+        left = sweep_rung_survivors(request, left);
+        later += (double)(left * runs) * seconds / (double)trials * share[rung];
+    }
+    return later;
+}
+
+/* Fills the share of a whole training that each rung is; returns the number of the last rung. */
+static int share_of_rungs(struct sweeps *sweeps, const struct sweep_view *view,
+                          const struct sweep_request *request, double share[SWEEP_RUNGS_MAX])
+{
+    int epochs = 0, rung = 0;
+    json_t *config;
+    for (size_t i = 0; i < view->count && epochs == 0; i++) {
+        if (view->trials[i].is_possible &&
+            read_epochs(sweeps, view->record.id, view->trials[i].trial, &config, &epochs, NULL) == OK)
+            json_decref(config);
+    }
+    for (int i = 0; i < SWEEP_RUNGS_MAX; i++)
+        share[i] = 1;
+    for (; rung < SWEEP_RUNGS_MAX - 1 && sweep_rung_epochs(request, epochs, rung) < epochs; rung++)
+        share[rung] = (double)sweep_rung_epochs(request, epochs, rung) / epochs;
+    return rung;
+}
+
+static double reckon_eta(struct sweeps *sweeps, const struct sweep_view *view)
+{
+    struct sweep_request request;
+    double share[SWEEP_RUNGS_MAX], eta = NAN;
+    size_t count = 0;
+    struct trial_time *times = calloc(view->count ? view->count : 1, sizeof *times);
+    if (times && read_request(&view->record, &request, NULL) == OK) {
+        int last = share_of_rungs(sweeps, view, &request, share);
+        for (size_t i = 0; i < view->count; i++) {
+            const struct sweep_row *row = &view->results.rows[i];
+            if (row->state != TRIAL_INVALID && row->state != TRIAL_FAILED && row->state != TRIAL_CANCELLED)
+                times[count++] = time_of(sweeps, row, share);
+        }
+        eta = sweep_eta(times, count, reckon_later(view, &request, share, last), jobs_at_once(sweeps->jobs));
+        sweep_request_clear(&request);
+    }
+    free(times);
+    return eta;
 }
 
 /* Takes the record over, also on failure. */
@@ -51,7 +142,7 @@ static enum status make_view(struct sweeps *sweeps, struct sweep_record record, 
         sweep_view_clear(&view);
         return status;
     }
-    view.eta_seconds = sweep_state_is_final(record.state) ? 0 : reckon_eta(&view);
+    view.eta_seconds = sweep_state_is_final(record.state) ? 0 : reckon_eta(sweeps, &view);
     *ret_view = view;
     return OK;
 }
@@ -222,16 +313,6 @@ enum job_change sweeps_delete(struct sweeps *sweeps, const char *id, enum sweep_
 
 /* ---- Going on: with the mutex held ----------------------------------------------------------------- */
 
-static enum status read_request(const struct sweep_record *record, struct sweep_request *ret_request,
-                                struct error *err)
-{
-    struct problems problems = {0};
-    json_t *json = json_loads(record->request, 0, NULL);
-    enum status status = sweep_request_from_json(json, ret_request, &problems);
-    json_decref(json);
-    return status ? problems_first(&problems, err) : OK;
-}
-
 /* The rung that all trials are on that were not stopped; false while one of them is not done. */
 static bool is_rung_done(const struct sweep_view *view, int *ret_rung)
 {
@@ -243,21 +324,6 @@ static bool is_rung_done(const struct sweep_view *view, int *ret_rung)
             *ret_rung = row->trial->rung;
     }
     return true;
-}
-
-/* Epochs that a trial's whole request asks for. */
-static enum status read_epochs(struct sweeps *sweeps, const char *sweep, int trial, json_t **ret_config,
-                               int *ret_epochs, struct error *err)
-{
-    char *text;
-    enum status status = store_trial_config(sweeps->store, sweep, trial, &text, err);
-    if (status)
-        return status;
-    *ret_config = json_loads(text, 0, NULL);
-    free(text);
-    json_t *epochs = json_object_get(json_object_get(*ret_config, "training"), "epochs");
-    *ret_epochs = (int)json_integer_value(epochs);
-    return *ret_config ? OK : error_set(err, ERR_MEMORY, "no memory for a trial's configuration");
 }
 
 /* Marks the trials of the better combinations of a rung; returns how many combinations were on it. Trials of one

@@ -25,11 +25,11 @@ BRIEF = {"epochs": 1, "train_limit": 2000}  # what a model says does not matter 
 
 
 class Digitd:
-    def __init__(self, build, data_dir, folder):
+    def __init__(self, build, data_dir, folder, *flags):
         self.process = subprocess.Popen(
             [os.path.join(build, "digitd"), "serve", "--listen", "127.0.0.1:0", "--store", os.path.join(folder, "store"),
              "--data-dir", data_dir, "--no-bootstrap", "--max-connections", "20000", "--header-timeout",
-             str(SLOW_DEADLINE)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+             str(SLOW_DEADLINE), *flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.url = self.process.stdout.readline().split()[-1]
         self.port = int(self.url.rsplit(":", 1)[1])
 

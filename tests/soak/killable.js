@@ -23,6 +23,17 @@ export class Killable extends Service {
     await started;
   }
 
+  /** Reading is repeated once on a new connection: the server may close one that idles just when it is used again.
+   * @param {string} method @param {string} path @param {object} [body] */
+  async call(method, path, body) {
+    try {
+      return await super.call(method, path, body);
+    } catch (error) {
+      if (method !== 'GET' || !(error instanceof TypeError)) throw error;
+      return super.call(method, path, body);
+    }
+  }
+
   checkDatabase() {
     execFileSync(INTEGRITY, [join(this.store, 'digitd.db')], { encoding: 'utf8' });
   }
