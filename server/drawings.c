@@ -248,21 +248,43 @@ static bool read_body(struct request *request, enum drawing_mode mode, struct dr
     return fail(fault, PROBLEM_MEDIA_TYPE, "", "a body of this type holds no drawing");
 }
 
+static void reply_fault(struct request *request, const struct fault *fault)
+{
+    struct problems problems = {.count = 1, .items = {fault->err}};
+    if (fault->err.pointer[0])
+        reply_problems(request, fault->problem, &problems);
+    else
+        reply_problem(request, fault->problem, "%s", fault->err.message);
+}
+
+/* Hands over what was read, or says what is wrong with it. */
+static bool finish(struct request *request, bool sound, struct drawings *drawings, const struct fault *fault,
+                   struct drawings *ret_drawings)
+{
+    if (sound) {
+        *ret_drawings = *drawings;
+        return true;
+    }
+    drawings_free(drawings);
+    reply_fault(request, fault);
+    return false;
+}
+
 bool drawings_read(struct request *request, enum drawing_mode mode, struct drawings *ret_drawings)
 {
     struct drawings drawings = {0};
     struct fault fault;
-    if (read_body(request, mode, &drawings, &fault)) {
-        *ret_drawings = drawings;
-        return true;
-    }
-    drawings_free(&drawings);
-    struct problems problems = {.count = 1, .items = {fault.err}};
-    if (fault.err.pointer[0])
-        reply_problems(request, fault.problem, &problems);
-    else
-        reply_problem(request, fault.problem, "%s", fault.err.message);
-    return false;
+    bool sound = read_body(request, mode, &drawings, &fault);
+    return finish(request, sound, &drawings, &fault, ret_drawings);
+}
+
+bool drawings_read_json(struct request *request, const json_t *body, enum drawing_mode mode,
+                        struct drawings *ret_drawings)
+{
+    struct drawings drawings = {0};
+    struct fault fault;
+    bool sound = read_json(body, mode, &drawings, &fault);
+    return finish(request, sound, &drawings, &fault, ret_drawings);
 }
 
 void drawings_free(struct drawings *drawings)

@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 
+struct json_t;
 struct request;
 
 #define DRAWINGS_MAX 256 /* a request */
@@ -18,6 +19,10 @@ struct drawings {
 
 /* Reads the request's body. On failure it writes the reply and returns false. */
 MUST_CHECK bool drawings_read(struct request *request, enum drawing_mode mode, struct drawings *ret_drawings);
+
+/* The same for a body that is parsed already, a JSON object. */
+MUST_CHECK bool drawings_read_json(struct request *request, const struct json_t *body, enum drawing_mode mode,
+                                   struct drawings *ret_drawings);
 void drawings_free(struct drawings *drawings);
 
 /* Whether reading the body may take longer than a thread that serves many connections should spend on it. */

@@ -7,17 +7,30 @@
 #include "server/app.h"
 #include "server/datasets.h"
 #include "server/digest.h"
+#include "server/handle_datasets.h"
 #include "server/handlers.h"
 #include "server/input.h"
 #include "server/png.h"
 #include "server/problem.h"
 #include "server/reply.h"
+#include "server/store_samples.h"
 
 #define VARIANT_MAX 1000000
 
 static json_t *split_to_json(const struct split_info *split)
 {
-    return json_pack("{s:I, s:s}", "images", (json_int_t)split->count, "digest", split->digest);
+    if (split->count == 0)
+        return json_null();
+    json_t *classes = json_array();
+    for (size_t digit = 0; digit < CLASSES; digit++)
+        json_array_append_new(classes, json_integer((json_int_t)split->classes[digit]));
+    return json_pack("{s:I, s:o, s:s}", "images", (json_int_t)split->count, "classes", classes, "digest",
+                     split->digest);
+}
+
+static json_t *revision_to_json(int64_t revision)
+{
+    return revision ? json_integer(revision) : json_null();
 }
 
 /* A folder whose files cannot be read is shown with the reason, so that whoever put them there can see it. */
@@ -26,8 +39,10 @@ static json_t *dataset_to_json(struct app *app, const char *name)
     struct dataset_info info;
     struct error err;
     if (datasets_info(app->datasets, name, &info, &err))
-        return json_pack("{s:s, s:n, s:n, s:s}", "name", name, "train", "test", "error", err.message);
-    return json_pack("{s:s, s:o, s:o, s:n}", "name", name, "train", split_to_json(&info.splits[SPLIT_TRAIN]),
+        return json_pack("{s:s, s:b, s:n, s:n, s:n, s:s}", "name", name, "own", false, "revision", "train",
+                         "test", "error", err.message);
+    return json_pack("{s:s, s:b, s:o, s:o, s:o, s:n}", "name", name, "own", info.revision != 0, "revision",
+                     revision_to_json(info.revision), "train", split_to_json(&info.splits[SPLIT_TRAIN]),
                      "test", split_to_json(&info.splits[SPLIT_TEST]), "error");
 }
 
@@ -51,10 +66,14 @@ void handle_dataset_list(struct app *app, struct request *request)
 void handle_dataset_get(struct app *app, struct request *request)
 {
     const char *name = request_param(request, "name");
-    if (datasets_has(app->datasets, name))
-        reply_json(request, 200, dataset_to_json(app, name));
+    struct own_dataset own;
+    struct error err;
+    enum status status =
+        datasets_has_folder(app->datasets, name) ? OK : store_own_read(app->store, name, &own, &err);
+    if (status)
+        reply_error(request, &err);
     else
-        reply_problem(request, PROBLEM_NOT_FOUND, "There is no such dataset.");
+        reply_json(request, 200, dataset_to_json(app, name));
 }
 
 /* ---- One image ------------------------------------------------------------------------------------- */
@@ -129,7 +148,7 @@ static bool open_image(struct app *app, struct request *request, struct dataset 
     return true;
 }
 
-static void reply_image(struct request *request, const uint8_t image[IMAGE_PIXELS])
+void reply_dataset_image(struct request *request, const uint8_t image[IMAGE_PIXELS])
 {
     uint8_t *data;
     size_t size;
@@ -165,5 +184,5 @@ void handle_dataset_image(struct app *app, struct request *request)
     augment_preview(&config.augmentation, config.seed, (unsigned)variant, index,
                     dataset_image(dataset, index), image);
     dataset_unref(dataset);
-    reply_image(request, image);
+    reply_dataset_image(request, image);
 }

@@ -58,6 +58,13 @@ handler handle_dataset_list;
 handler handle_dataset_get;
 handler handle_dataset_image;
 
+/* handle_samples.c */
+handler handle_sample_create;
+handler handle_sample_list;
+handler handle_sample_image;
+handler handle_sample_delete;
+handler handle_dataset_delete;
+
 /* handle_recipes.c */
 handler handle_recipe_list;
 

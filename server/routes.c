@@ -104,6 +104,13 @@ static const struct route routes[] = {
 
     {HTTP_GET, "/api/v1/datasets", handle_dataset_list, .lane = LANE_WORKER},
     {HTTP_GET, "/api/v1/datasets/{name}", handle_dataset_get, .lane = LANE_WORKER},
+    {HTTP_DELETE, "/api/v1/datasets/{name}", handle_dataset_delete, .lane = LANE_WORKER},
+    {HTTP_POST, "/api/v1/datasets/{dataset}/samples", handle_sample_create, .lane = LANE_WORKER,
+     .body_max = PREDICT_BODY_MAX, .media_types = PREDICT_TYPES, .query = {"label", "mode"}},
+    {HTTP_GET, "/api/v1/datasets/{dataset}/samples", handle_sample_list, .lane = LANE_WORKER,
+     .query = {"label", "after", "limit"}},
+    {HTTP_GET, "/api/v1/datasets/{dataset}/samples/{sample}.png", handle_sample_image, .lane = LANE_WORKER},
+    {HTTP_DELETE, "/api/v1/datasets/{dataset}/samples/{sample}", handle_sample_delete, .lane = LANE_WORKER},
     {HTTP_GET, "/api/v1/datasets/{name}/{split}/{index}.png", handle_dataset_image, .lane = LANE_WORKER,
      .query = {"augment", "rotation", "shift", "scale", "shear", "elastic", "thickness", "variant"}},
 

@@ -238,6 +238,8 @@ static enum status services_start(const struct settings *settings, struct servic
     if (status == OK)
         status = datasets_create(settings->data_dir, &app->datasets, err);
     if (status == OK)
+        datasets_use_store(app->datasets, app->store);
+    if (status == OK)
         status = registry_create(app->store, &app->registry, err);
     if (status == OK)
         status = predict_service_create(&predict_config, &app->predictions, err);

@@ -172,6 +172,26 @@ static const char *const migrations[] = {
     "  PRIMARY KEY (model, version, dataset, split),"
     "  FOREIGN KEY (model, version) REFERENCES versions (model, version) ON DELETE CASCADE"
     ") STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE own_revisions (revision INTEGER PRIMARY KEY AUTOINCREMENT) STRICT;" /* never has a row for long */
+
+    "CREATE TABLE own_datasets ("
+    "  name TEXT PRIMARY KEY,"
+    "  revision INTEGER NOT NULL,"
+    "  oldest INTEGER NOT NULL," /* revision that can still be read */
+    "  created_at INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE samples ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  dataset TEXT NOT NULL REFERENCES own_datasets (name) ON DELETE CASCADE,"
+    "  label INTEGER NOT NULL,"
+    "  added INTEGER NOT NULL," /* the first revision that it is in */
+    "  deleted INTEGER,"        /* the first that it is not in any more */
+    "  created_at INTEGER NOT NULL,"
+    "  pixels BLOB NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX samples_by_dataset ON samples (dataset, id);",
 };
 #define MIGRATIONS (sizeof migrations / sizeof migrations[0])
 

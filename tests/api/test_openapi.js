@@ -13,12 +13,13 @@ import { Service } from '../browser/service.js';
 const QUICK = { model: { preset: 'small' }, training: { epochs: 1, train_limit: 500 }, promotion: 'always' };
 const ABSENT = {
   id: 'job_ffffffffffffffff', model: 'absent', version: 999, name: 'absent', split: 'absent', index: 999999,
-  label: 'absent', alias: 'absent', sweep: 'sweep_ffffffffffffffff',
+  label: 'absent', alias: 'absent', sweep: 'sweep_ffffffffffffffff', dataset: 'absent', sample: 999999,
 };
 
-// The job and the sweep that are known have succeeded, and its version is in production: these are what cannot be done with them.
+// The job and the sweep that are known have succeeded, its version is in production, the
+// dataset is one of files: these are what cannot be done with them.
 const TOO_LATE = new Set(['cancelJob', 'pauseJob', 'resumeJob', 'prioritiseJob', 'deleteVersion',
-  'pauseSweep', 'resumeSweep', 'cancelSweep']);
+  'pauseSweep', 'resumeSweep', 'cancelSweep', 'deleteDataset']);
 const SWEEP = { parameters: { '/training/seed': [1, 2] }, base: { model: QUICK.model, training: QUICK.training } };
 
 const service = new Service();
@@ -41,6 +42,7 @@ before(async () => {
   known = {
     id: job.id, model: job.result.model.name, version: job.result.model.version, name: 'mnist', split: 'train', index: 7,
     label: 'production', alias: 'candidate', sweep: await finishedSweep(),
+    dataset: 'mine', sample: await newSample(),
   };
   const file = await fetch(`${service.url}/api/v1/models/${known.model}/versions/${known.version}/weights.safetensors`);
   weights = Buffer.from(await file.arrayBuffer());
@@ -84,12 +86,13 @@ const examplePng = () =>
 function exampleBodies({ operation }) {
   const content = resolve(operation.requestBody)?.content ?? {};
   return Object.entries(content).flatMap(([type, media]) => {
-    if (type === 'image/png') return [{ name: type, type, body: examplePng() }];
+    const query = operation.operationId === 'addSample' && type !== 'application/json' ? '?label=7' : '';
+    if (type === 'image/png') return [{ name: type, type, query, body: examplePng() }];
     if (type === 'application/octet-stream' && media.schema) return [{ name: type, type, body: weights }];
     if (type === 'multipart/form-data') {
       const form = new FormData();
       for (const name of media.schema.required) form.set(name, new Blob([exampleFile(name)]), name);
-      return [{ name: type, body: form }];
+      return [{ name: type, query, body: form }];
     }
     return Object.entries(media.examples ?? {}).map(([name, { value }]) => ({ name, type, body: JSON.stringify(value) }));
   });
@@ -140,6 +143,11 @@ async function finishedSweep() {
   while ((await service.call('GET', `/api/v1/sweeps/${id}`)).state !== 'succeeded')
     await new Promise((resolve) => setTimeout(resolve, 100));
   return id;
+}
+
+/** The id of a sample. */
+async function newSample() {
+  return (await service.call('POST', '/api/v1/datasets/mine/samples', { strokes: [[[60, 60], [200, 60], [120, 220]]], label: 7 })).id;
 }
 
 /** Ends the job or sweep that a reply tells of. */
@@ -222,6 +230,7 @@ describe('the description', () => {
         const values = { ...known };
         if (one.operation.operationId === 'deleteJob') values.id = await cancelledJob();
         if (one.operation.operationId === 'deleteSweep') values.sweep = await finishedSweep();
+        if (one.operation.operationId === 'deleteSample') values.sample = await newSample();
         const reply = await ask(one, values, body);
         const status = conforms(one, reply);
         if (TOO_LATE.has(one.operation.operationId)) assert.equal(status, 409);
@@ -249,9 +258,9 @@ describe('the description', () => {
   });
 
   test('what is not there is missed as declared', async () => {
-    const makesIt = 'importVersion'; // a model that is not there is new
+    const makesIt = ['importVersion', 'addSample']; // a model or dataset that is not there is new
     for (const one of operations().filter(({ path }) => path.includes('{'))) {
-      if (one.operation.operationId === makesIt) continue;
+      if (makesIt.includes(one.operation.operationId)) continue;
       const reply = await ask(one, ABSENT, exampleBodies(one)[0]);
       assert.equal(conforms(one, reply), 404, reply.what);
     }

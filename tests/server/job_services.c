@@ -53,6 +53,7 @@ void start_services(size_t queue_limit)
         jobs_create(app.store, &(struct job_sources){app.datasets, app.registry}, &jobs_config, &app.jobs,
                     &err))
         fail_msg("%s", err.message);
+    datasets_use_store(app.datasets, app.store);
 }
 
 void start_runner(void)

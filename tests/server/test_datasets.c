@@ -155,9 +155,9 @@ static void an_unknown_dataset_is_refused_with_those_there_are(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         assert_int_equal(datasets_info(datasets, names[i], &info, &err), ERR_NOT_FOUND);
         assert_non_null(strstr(err.message, "there are: tiny"));
-        assert_false(datasets_has(datasets, names[i]));
+        assert_false(datasets_has_folder(datasets, names[i]));
     }
-    assert_true(datasets_has(datasets, "tiny"));
+    assert_true(datasets_has_folder(datasets, "tiny"));
 }
 
 static void a_broken_dataset_names_its_file(void **state)

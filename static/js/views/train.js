@@ -290,7 +290,7 @@ async function startChoices(form) {
   const [{ data: recipes }, { data: datasets }] = await Promise.all([listRecipes(), listDatasets()]);
   recipe.replaceChildren(...recipes.map(({ name }) =>
     element('option', { value: name }, name[0].toUpperCase() + name.slice(1))));
-  byId('dataset', HTMLSelectElement).replaceChildren(...datasets.filter(({ error }) => !error).map(({ name, train }) =>
+  byId('dataset', HTMLSelectElement).replaceChildren(...datasets.filter(({ train }) => train).map(({ name, train }) =>
     element('option', { value: name, ...(name === 'mnist' && { selected: '' }) },
       `${name}, ${integer(train?.images ?? 0)} images`)));
 

@@ -1,0 +1,220 @@
+/* DELETE /api/v1/datasets/{name}; POST and GET /api/v1/datasets/{dataset}/samples; GET …/samples/{sample}.png;
+ * DELETE …/samples/{sample} */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/app.h"
+#include "server/clock.h"
+#include "server/datasets.h"
+#include "server/drawings.h"
+#include "server/handle_datasets.h"
+#include "server/handle_predict.h"
+#include "server/handlers.h"
+#include "server/input.h"
+#include "server/names.h"
+#include "server/problem.h"
+#include "server/reply.h"
+#include "server/store_samples.h"
+
+#define LIST_DEFAULT 100
+#define LIST_MAX     1000
+
+/* The name if own data can have it; NULL after the reply is written. */
+static const char *check_name(struct app *app, struct request *request, const char *name)
+{
+    if (!name_is_valid(name))
+        reply_problem(request, PROBLEM_NOT_FOUND, "There is no such dataset: a name has " NAME_RULE ".");
+    else if (!datasets_may_be_own(app->datasets, name))
+        reply_problem(request, PROBLEM_CONFLICT,
+                      "%s is one of the datasets that the server reads from files: take another name.", name);
+    else
+        return name;
+    return NULL;
+}
+
+static const char *read_name(struct app *app, struct request *request)
+{
+    return check_name(app, request, request_param(request, "dataset"));
+}
+
+static bool read_id(struct request *request, int64_t *ret_id)
+{
+    if (input_parse_integer(request_param(request, "sample"), 1, INT64_MAX, ret_id))
+        return true;
+    reply_problem(request, PROBLEM_NOT_FOUND, "There is no such sample: an id is a number from 1.");
+    return false;
+}
+
+/* ---- Adding ---------------------------------------------------------------------------------------- */
+
+/* A drawing and what it shows. */
+struct labelled_drawing {
+    enum drawing_mode mode;
+    int64_t label; /* -1: not given */
+    struct drawings drawings;
+};
+
+/* False after the reply is written. */
+static bool read_query(struct request *request, struct labelled_drawing *drawing)
+{
+    static const char *const modes[] = {"auto", "raw", "drawing", NULL};
+    struct problems problems = {0};
+    int mode = DRAWING_AUTO;
+    input_query_choice(request, "mode", modes, &mode, &problems);
+    input_query_integer(request, "label", 0, CLASSES - 1, &drawing->label, &problems);
+    drawing->mode = (enum drawing_mode)mode;
+    if (problems.count)
+        reply_problems(request, PROBLEM_MALFORMED, &problems);
+    return problems.count == 0;
+}
+
+/* {"image" or "strokes", "label"}: what is left without the label is a drawing as predictions take it. */
+static bool read_json(struct request *request, json_t *body, struct labelled_drawing *drawing)
+{
+    struct problems problems = {0};
+    int64_t in_query = drawing->label;
+    input_integer(body, "", "label", 0, CLASSES - 1, &drawing->label, &problems);
+    if (in_query >= 0 && drawing->label != in_query)
+        problems_add(&problems, ERR_ARGUMENT, "/label", "is not the one in the query");
+    if (drawing->label < 0 && problems.count == 0)
+        problems_add(&problems, ERR_ARGUMENT, "/label", "is missing: the digit that is drawn");
+    if (json_object_get(body, "images"))
+        problems_add(&problems, ERR_ARGUMENT, "/images", "one drawing at a time: image or strokes");
+    json_object_del(body, "label");
+    if (problems.count == 0)
+        return drawings_read_json(request, body, drawing->mode, &drawing->drawings);
+    reply_problems(request, PROBLEM_INVALID, &problems);
+    return false;
+}
+
+static bool read_drawing(struct request *request, struct labelled_drawing *drawing)
+{
+    struct problems problems = {0};
+    if (!read_query(request, drawing))
+        return false;
+    if (strcmp(request_media_type(request), "application/json") == 0) {
+        json_t *body = input_json_body(request, false);
+        bool sound = body && read_json(request, body, drawing);
+        json_decref(body);
+        return sound;
+    }
+    if (drawing->label >= 0)
+        return drawings_read(request, drawing->mode, &drawing->drawings);
+    problems_add(&problems, ERR_ARGUMENT, "?label", "is missing: the digit that is drawn");
+    reply_problems(request, PROBLEM_INVALID, &problems);
+    return false;
+}
+
+void handle_sample_create(struct app *app, struct request *request)
+{
+    const char *name = read_name(app, request);
+    struct labelled_drawing drawing = {.label = -1};
+    int64_t id, count;
+    struct error err;
+    if (!name || !read_drawing(request, &drawing))
+        return;
+    const uint8_t(*image)[IMAGE_PIXELS] = (const uint8_t(*)[IMAGE_PIXELS])drawing.drawings.images;
+    const struct sample_batch batch = {image, (const uint8_t[]){(uint8_t)drawing.label}, 1};
+    enum status status = store_samples_add(app->store, name, &batch, &id, &count, &err);
+    if (status == ERR_ARGUMENT)
+        reply_problem(request, PROBLEM_CONFLICT, "It cannot be added: %s.", err.message);
+    else if (status)
+        reply_error(request, &err);
+    else
+        reply_json(request, 201,
+                   json_pack("{s:s, s:I, s:I, s:I, s:o}", "dataset", name, "id", (json_int_t)id, "label",
+                             (json_int_t)drawing.label, "count", (json_int_t)count, "png",
+                             predict_levels_to_json(*image, IMAGE_SIDE, IMAGE_SIDE)));
+    if (status == OK)
+        reply_header(request, "Location", "/api/v1/datasets/%s/samples/%lld.png", name, (long long)id);
+    drawings_free(&drawing.drawings);
+}
+
+/* ---- Looking --------------------------------------------------------------------------------------- */
+
+static json_t *sample_to_json(const struct sample_record *sample)
+{
+    char created[CLOCK_TEXT_SIZE];
+    clock_format(sample->created_at, created);
+    return json_pack("{s:I, s:i, s:s}", "id", (json_int_t)sample->id, "label", sample->label, "created_at",
+                     created);
+}
+
+static void reply_list(struct request *request, const struct sample_record *samples, size_t count,
+                       bool has_more)
+{
+    json_t *data = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(data, sample_to_json(&samples[i]));
+    reply_json(request, 200, json_pack("{s:o, s:b}", "data", data, "has_more", has_more));
+}
+
+void handle_sample_list(struct app *app, struct request *request)
+{
+    struct problems problems = {0};
+    struct sample_record *samples;
+    size_t count;
+    bool has_more;
+    struct error err;
+    int64_t label = -1, after = 0, limit = LIST_DEFAULT;
+    input_query_integer(request, "label", 0, CLASSES - 1, &label, &problems);
+    input_query_integer(request, "after", 1, INT64_MAX, &after, &problems);
+    input_query_integer(request, "limit", 1, LIST_MAX, &limit, &problems);
+    if (problems.count) {
+        reply_problems(request, PROBLEM_MALFORMED, &problems);
+        return;
+    }
+    const struct sample_filter filter = {(int)label, after, (size_t)limit};
+    if (store_sample_list(app->store, request_param(request, "dataset"), &filter, &samples, &count, &has_more,
+                          &err)) {
+        reply_error(request, &err);
+        return;
+    }
+    reply_list(request, samples, count, has_more);
+    free(samples);
+}
+
+void handle_sample_image(struct app *app, struct request *request)
+{
+    int64_t id;
+    uint8_t image[IMAGE_PIXELS];
+    struct error err;
+    if (!read_id(request, &id))
+        return;
+    if (store_sample_image(app->store, request_param(request, "dataset"), id, image, &err))
+        reply_error(request, &err);
+    else
+        reply_dataset_image(request, image);
+}
+
+/* ---- Removing -------------------------------------------------------------------------------------- */
+
+void handle_sample_delete(struct app *app, struct request *request)
+{
+    const char *name = read_name(app, request);
+    int64_t id;
+    struct error err;
+    if (!name || !read_id(request, &id))
+        return;
+    if (store_sample_delete(app->store, name, id, &err))
+        reply_error(request, &err);
+    else
+        reply_empty(request, 204);
+}
+
+void handle_dataset_delete(struct app *app, struct request *request)
+{
+    const char *name = check_name(app, request, request_param(request, "name"));
+    bool in_use;
+    struct error err;
+    if (!name)
+        return;
+    if (store_own_delete(app->store, name, &in_use, &err))
+        reply_error(request, &err);
+    else if (in_use)
+        reply_problem(request, PROBLEM_CONFLICT,
+                      "A job or sweep that has not ended trains on %s: cancel it first.", name);
+    else
+        reply_empty(request, 204);
+}
