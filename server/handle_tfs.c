@@ -204,6 +204,8 @@ static void predict(struct app *app, struct tensor_call *call)
     }
     if (status == OK)
         status = read_images(call, &count, &err);
+    json_decref(call->message); /* 40 bytes a number: not to be kept in the queue */
+    call->message = NULL;
     if (status == OK)
         tensor_call_predict(app, call, call->pixels, count,
                             count > QUICK_ROWS ? reply_rows : reply_predictions);

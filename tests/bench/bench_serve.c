@@ -1,6 +1,7 @@
-/* Loads an HTTP server with predictions: `bench_serve PORT MNIST_DIR CONNECTIONS RATE SECONDS`.
+/* Loads an HTTP server with predictions: `bench_serve PORT MNIST_DIR CONNECTIONS RATE SECONDS [BATCH]`.
  *
- * Over CONNECTIONS connections that are kept alive it posts test images as 28x28 PNGs to /api/v1/predict. RATE 0: each
+ * Over CONNECTIONS connections that are kept alive it posts test images as 28x28 PNGs to /api/v1/predict, or BATCH images
+ * together as a binary tensor to /v2/models/digits/infer. RATE 0: each
  * connection sends its next request as soon as it has the answer to the last. Otherwise RATE requests a second are due
  * at even distances, and what a request waits for a free connection counts as its latency. For each line read it loads
  * the server for SECONDS and prints {"predictions_per_second": …, "p50_ms": …, "p99_ms": …}; an answer other than 200
@@ -20,8 +21,10 @@
 #include "tests/bench/bench.h"
 
 #define IMAGES        1000
-#define REQUEST_MAX   2048
+#define PNG_MAX       1536
+#define HEAD_MAX      1024
 #define ANSWER_MAX    16384
+#define BATCH_MAX     1000
 #define LATENCIES_MAX ((size_t)1 << 22)
 #define EVENTS_MAX    64
 
@@ -35,6 +38,7 @@ struct connection {
 
 struct load {
     int epoll, connection_count;
+    size_t batch; /* images of a request */
     double rate; /* requests a second; 0: as many as are answered */
     struct connection *connections;
     struct connection **idle; /* a stack */
@@ -43,8 +47,13 @@ struct load {
     double *latencies; /* seconds */
 };
 
-static char requests[IMAGES][REQUEST_MAX];
-static size_t request_sizes[IMAGES];
+struct request {
+    char *bytes;
+    size_t size;
+};
+
+static struct request requests[IMAGES];
+static size_t request_count;
 
 static _Noreturn void PRINTF_LIKE(1, 2) end(const char *format, ...)
 {
@@ -59,31 +68,65 @@ static _Noreturn void PRINTF_LIKE(1, 2) end(const char *format, ...)
 
 /* ---- Requests ----------------------------------------------------------------------------------------------- */
 
-static void make_request(size_t index, const uint8_t *levels, int port)
+static void add_request(const char *head, const void *body, size_t body_size)
+{
+    size_t head_size = strlen(head);
+    struct request *request = &requests[request_count++];
+    request->size = head_size + body_size;
+    request->bytes = malloc(request->size);
+    if (!request->bytes)
+        end("no memory for the requests");
+    memcpy(request->bytes, head, head_size);
+    memcpy(request->bytes + head_size, body, body_size);
+}
+
+static void add_png(const uint8_t *levels, int port)
 {
     png_image image = {.version = PNG_IMAGE_VERSION, .width = 28, .height = 28, .format = PNG_FORMAT_GRAY};
-    char png[REQUEST_MAX];
+    char png[PNG_MAX], head[HEAD_MAX];
     png_alloc_size_t size = sizeof png;
     if (!png_image_write_to_memory(&image, png, &size, 0, levels, 0, NULL))
         end("cannot write a PNG: %s", image.message);
-    int head = snprintf(requests[index], REQUEST_MAX,
-                        "POST /api/v1/predict HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: image/png\r\n"
-                        "Content-Length: %zu\r\n\r\n",
-                        port, (size_t)size);
-    if ((size_t)head + size > REQUEST_MAX)
-        end("image %zu is too large", index);
-    memcpy(requests[index] + head, png, size);
-    request_sizes[index] = (size_t)head + size;
+    snprintf(head, sizeof head,
+             "POST /api/v1/predict HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: image/png\r\n"
+             "Content-Length: %zu\r\n\r\n",
+             port, (size_t)size);
+    add_request(head, png, size);
 }
 
-static void make_requests(const char *folder, int port)
+static void add_tensor(const struct dataset *dataset, size_t batch, int port)
+{
+    char json[HEAD_MAX / 2], head[HEAD_MAX];
+    size_t numbers = batch * IMAGE_PIXELS, size = numbers * sizeof(float);
+    int json_size = snprintf(json, sizeof json,
+                             "{\"inputs\":[{\"name\":\"image\",\"shape\":[%zu,1,28,28],\"datatype\":\"FP32\","
+                             "\"parameters\":{\"binary_data_size\":%zu}}],"
+                             "\"parameters\":{\"binary_data_output\":true}}",
+                             batch, size);
+    snprintf(head, sizeof head,
+             "POST /v2/models/digits/infer HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+             "Content-Type: application/octet-stream\r\nInference-Header-Content-Length: %d\r\n"
+             "Content-Length: %zu\r\n\r\n%s",
+             port, json_size, (size_t)json_size + size, json);
+    float *tensor = malloc(size);
+    if (!tensor)
+        end("no memory for a tensor");
+    for (size_t i = 0; i < numbers; i++)
+        tensor[i] = (float)dataset_image(dataset, i / IMAGE_PIXELS)[i % IMAGE_PIXELS] / 255.0f;
+    add_request(head, tensor, size);
+    free(tensor);
+}
+
+static void make_requests(const char *folder, int port, size_t batch)
 {
     struct dataset *dataset;
     struct error err;
     if (dataset_load(folder, SPLIT_TEST, &dataset, &err) != OK)
         end("%s", err.message);
-    for (size_t i = 0; i < IMAGES; i++)
-        make_request(i, dataset_image(dataset, i), port);
+    if (batch)
+        add_tensor(dataset, batch, port);
+    for (size_t i = 0; i < IMAGES && !batch; i++)
+        add_png(dataset_image(dataset, i), port);
     dataset_unref(dataset);
 }
 
@@ -105,12 +148,11 @@ static void open_connection(struct load *load, struct connection *connection, in
 static void send_next(struct load *load, double due)
 {
     struct connection *connection = load->idle[--load->idle_count];
-    size_t index = load->sent++ % IMAGES;
+    const struct request *request = &requests[load->sent++ % request_count];
     connection->busy = true;
     connection->due = due;
     connection->size = 0;
-    if (send(connection->fd, requests[index], request_sizes[index], MSG_NOSIGNAL) !=
-        (ssize_t)request_sizes[index])
+    if (send(connection->fd, request->bytes, request->size, MSG_NOSIGNAL) != (ssize_t)request->size)
         end("cannot send: %s", strerror(errno));
 }
 
@@ -189,27 +231,29 @@ static void measure(struct load *load, double seconds)
         end("no answer in %g s", seconds);
     qsort(load->latencies, count, sizeof *load->latencies, compare_doubles);
     printf("{\"predictions_per_second\": %.1f, \"p50_ms\": %.4f, \"p99_ms\": %.4f}\n",
-           (double)in_time / seconds, 1e3 * load->latencies[count / 2],
+           (double)(in_time * load->batch) / seconds, 1e3 * load->latencies[count / 2],
            1e3 * load->latencies[count * 99 / 100]);
     fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 6 || atoi(argv[3]) < 1) {
-        fprintf(stderr, "usage: bench_serve PORT MNIST_DIR CONNECTIONS RATE SECONDS\n");
+    int batch = argc == 7 ? atoi(argv[6]) : 0;
+    if (argc < 6 || argc > 7 || atoi(argv[3]) < 1 || batch < 0 || batch > BATCH_MAX) {
+        fprintf(stderr, "usage: bench_serve PORT MNIST_DIR CONNECTIONS RATE SECONDS [BATCH]\n");
         return 2;
     }
     int port = atoi(argv[1]), count = atoi(argv[3]);
     struct load load = {.epoll = epoll_create1(0),
                         .connection_count = count,
+                        .batch = batch ? (size_t)batch : 1,
                         .rate = atof(argv[4]),
                         .connections = calloc((size_t)count, sizeof *load.connections),
                         .idle = calloc((size_t)count, sizeof(struct connection *)),
                         .latencies = malloc(LATENCIES_MAX * sizeof *load.latencies)};
     if (!load.connections || !load.idle || !load.latencies)
         end("no memory for %d connections", count);
-    make_requests(argv[2], port);
+    make_requests(argv[2], port, (size_t)batch);
     for (int i = 0; i < count; i++)
         open_connection(&load, &load.connections[i], port);
     printf("{\"name\": \"bench_serve\", \"detail\": \"%d connections\"}\n", count);
@@ -218,6 +262,8 @@ int main(int argc, char **argv)
         measure(&load, atof(argv[5]));
     for (int i = 0; i < count; i++)
         close(load.connections[i].fd);
+    for (size_t i = 0; i < request_count; i++)
+        free(requests[i].bytes);
     free(load.connections);
     free(load.idle);
     free(load.latencies);

@@ -2,6 +2,7 @@
 
     single      one client that sends the next request when it has the answer
     throughput  64 of them
+    batches     tensors of 256 images by V2, beside the engine on as many threads
     training    200 requests a second while a job trains on all processors, and what the job loses by them
     slow        64 clients beside 9,000 that drip a byte of a header now and then
 """
@@ -19,8 +20,10 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLIENTS = 64
 PACED_RATE = 200
+BATCH, BATCH_CLIENTS = 256, 4
 SLOW_CLIENTS = 9000
 SLOW_DEADLINE = 10  # seconds; digitd's --header-timeout
+GIVEN_BACK = 2  # seconds after which the memory of closed connections is to be the system's again
 BRIEF = {"epochs": 1, "train_limit": 2000}  # what a model says does not matter here, only how large it is
 
 
@@ -50,6 +53,12 @@ class Digitd:
         job_id = self.train(BRIEF)
         while self.job(job_id)["state"] in ("queued", "running"):
             time.sleep(0.2)
+
+    def save(self, name, folder):
+        path = os.path.join(folder, name)
+        with open(path, "wb") as file:
+            file.write(self.call("/api/v1/models/digits/versions/1/" + name))
+        return path
 
     def memory(self):
         """Bytes that are resident."""
@@ -115,10 +124,10 @@ class Serving:
     def __init__(self, bench, contestant, digitd, peer):
         self.bench, self.contestant, self.digitd, self.peer = bench, contestant, digitd, peer
 
-    def load(self, label, port, clients, rate=0):
+    def load(self, label, port, clients, rate=0, batch=0):
         """A contestant of which `answers` keeps all that it measured."""
         load = self.contestant(label, os.path.join(self.bench.programs, "bench_serve"), port, self.bench.mnist,
-                               clients, rate, self.bench.options.seconds, unit="predictions_per_second")
+                               clients, rate, self.bench.options.seconds, batch, unit="predictions_per_second")
         load.answers = []
         read = load.read
 
@@ -148,6 +157,17 @@ class Serving:
         self.show(loads[1])
         for load in loads:
             load.end()
+
+    def batches(self, model):
+        load = self.load(f"{BATCH_CLIENTS} clients, binary tensors", self.digitd.port, BATCH_CLIENTS, batch=BATCH)
+        engine = self.contestant("the engine alone", os.path.join(self.bench.programs, "bench_predict"), model, BATCH,
+                                 self.bench.options.seconds, self.bench.threads)
+        self.bench.in_turns("serving, batches", [load, engine])
+        self.heading(f"Predictions by V2, {BATCH} images a request")
+        self.show(load, f"{load.median / engine.median:.0%} of the engine's speed")
+        print(f"{engine.label:34}{engine.median:>10,.0f}")
+        load.end()
+        engine.end()
 
     def training_speed(self, job_id, during):
         before, start = self.digitd.job(job_id)["progress"], time.monotonic()
@@ -183,9 +203,10 @@ class Serving:
         slow.drip()
         closed, oldest = slow.wait(3 * SLOW_DEADLINE)
         slow.end()
+        time.sleep(GIVEN_BACK)
         self.heading(f"The same beside {SLOW_CLIENTS:,} slow connections")
         self.show(load, f"{load.values[0] / median(alone):.0%} of the speed without; {closed:,} closed, the last "
-                        f"after {oldest:.1f} s (deadline {SLOW_DEADLINE} s); {self.digitd.memory() / 2**20:.0f} MiB after")
+                        f"after {oldest:.1f} s (deadline {SLOW_DEADLINE} s); {self.digitd.memory() / 2**20:.0f} MiB {GIVEN_BACK} s later")
         load.end()
 
 
@@ -196,15 +217,13 @@ def bench_serving(bench, contestant):
         digitd = Digitd(bench.options.build, bench.options.data_dir, folder)
         try:
             digitd.train_briefly()
-            model = os.path.join(folder, "model.onnx")
-            with open(model, "wb") as file:
-                file.write(digitd.call("/api/v1/models/digits/versions/1/model.onnx"))
-            peer = Peer(model)
+            peer = Peer(digitd.save("model.onnx", folder))
             serving = Serving(bench, contestant, digitd, peer)
             serving.beside_peer("one client", 1)
             serving.beside_peer(f"{CLIENTS} clients", CLIENTS)
             print(f"Node: {peer.detail}")
             peer.end()
+            serving.batches(digitd.save("weights.safetensors", folder))
             serving.beside_training()
             serving.beside_slow()
         finally:
