@@ -48,7 +48,7 @@ static enum status measure(struct worker *workers, size_t count, struct error *e
     return OK;
 }
 
-static enum status worker_prepare(struct worker *worker, const struct model *model, size_t batch_size,
+static enum status worker_prepare(struct worker *worker, struct model *model, size_t batch_size,
                                   double seconds, struct error *err)
 {
     *worker = (struct worker){.batch_size = batch_size,
