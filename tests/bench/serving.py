@@ -116,6 +116,12 @@ class SlowClients:
             client.close()
 
 
+def cpu_seconds(server):
+    with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def median(values):
     return sorted(values)[len(values) // 2]
 
@@ -124,33 +130,42 @@ class Serving:
     def __init__(self, bench, contestant, digitd, peer):
         self.bench, self.contestant, self.digitd, self.peer = bench, contestant, digitd, peer
 
-    def load(self, label, port, clients, rate=0, batch=0):
-        """A contestant of which `answers` keeps all that it measured."""
-        load = self.contestant(label, os.path.join(self.bench.programs, "bench_serve"), port, self.bench.mnist,
+    def load(self, label, server, clients, rate=0, batch=0):
+        """A contestant of which `answers` keeps all that it measured, and `server_us` what the server computed for it: in
+        microseconds a prediction, which other programs on the machine disturb little."""
+        load = self.contestant(label, os.path.join(self.bench.programs, "bench_serve"), server.port, self.bench.mnist,
                                clients, rate, self.bench.options.seconds, batch, unit="predictions_per_second")
-        load.answers = []
-        read = load.read
+        load.answers, load.server_us = [], []
+        read, measure = load.read, load.measure
 
         def read_and_keep():
             answer = read()
             load.answers.append(answer)
             return answer
 
+        def measure_with_server():
+            before = cpu_seconds(server)
+            rate = measure()
+            load.server_us.append(1e6 * (cpu_seconds(server) - before) / (rate * float(self.bench.options.seconds)))
+            return rate
+
         load.read = read_and_keep
+        load.measure = measure_with_server
         return load
 
     @staticmethod
     def show(load, note=""):
         rate, p50, p99 = (median([answer[unit] for answer in load.answers[-len(load.values):]])
                           for unit in ("predictions_per_second", "p50_ms", "p99_ms"))
-        print(f"{load.label:34}{rate:>10,.0f}{p50:>10.3f}{p99:>10.3f}  {note}".rstrip())
+        server_us = median(load.server_us[-len(load.values):])
+        print(f"{load.label:34}{rate:>10,.0f}{p50:>10.3f}{p99:>10.3f}{server_us:>10,.0f}  {note}".rstrip())
 
     @staticmethod
     def heading(text):
-        print(f"\n{text}\n{'-' * len(text)}\n{'':34}{'per second':>10}{'p50 ms':>10}{'p99 ms':>10}")
+        print(f"\n{text}\n{'-' * len(text)}\n{'':34}{'per second':>10}{'p50 ms':>10}{'p99 ms':>10}{'CPU us':>10}")
 
     def beside_peer(self, title, clients):
-        loads = [self.load("digitd", self.digitd.port, clients), self.load("Node", self.peer.port, clients)]
+        loads = [self.load("digitd", self.digitd, clients), self.load("Node", self.peer, clients)]
         self.bench.in_turns(f"serving, {title}", loads)
         self.heading(f"Predictions over HTTP, a PNG of 28x28 each, {title}")
         self.show(loads[0], f"{loads[0].median / loads[1].median:.2f} x the peer's")
@@ -159,7 +174,7 @@ class Serving:
             load.end()
 
     def batches(self, model):
-        load = self.load(f"{BATCH_CLIENTS} clients, binary tensors", self.digitd.port, BATCH_CLIENTS, batch=BATCH)
+        load = self.load(f"{BATCH_CLIENTS} clients, binary tensors", self.digitd, BATCH_CLIENTS, batch=BATCH)
         engine = self.contestant("the engine alone", os.path.join(self.bench.programs, "bench_predict"), model, BATCH,
                                  self.bench.options.seconds, self.bench.threads)
         self.bench.in_turns("serving, batches", [load, engine])
@@ -180,7 +195,7 @@ class Serving:
         while (self.digitd.job(job_id)["progress"] or {"step": 0})["step"] < 20:
             time.sleep(0.1)
         # Only now: a connection that sends nothing for the deadline is closed.
-        load = self.load(f"{PACED_RATE} a second", self.digitd.port, 16, PACED_RATE)
+        load = self.load(f"{PACED_RATE} a second", self.digitd, 16, PACED_RATE)
         load.measure()
         alone, loaded = [], []
         for _ in range(self.bench.options.rounds):
@@ -194,7 +209,7 @@ class Serving:
             time.sleep(0.1)
 
     def beside_slow(self):
-        load = self.load(f"{CLIENTS} clients", self.digitd.port, CLIENTS)
+        load = self.load(f"{CLIENTS} clients", self.digitd, CLIENTS)
         load.measure()
         alone = [load.measure() for _ in range(self.bench.options.rounds)]
         slow = SlowClients(self.digitd.port, SLOW_CLIENTS)
