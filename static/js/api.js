@@ -37,6 +37,35 @@
  * @property {EpochMetrics[]} epochs
  * @property {{ step: number[], loss: (number | null)[] }} steps   sampled; counted over the whole run from 1
  *
+ * @typedef {object} Sweep
+ * @property {string} id
+ * @property {string} name
+ * @property {JobState} state
+ * @property {string} created_at
+ * @property {{ preset?: string, parameters: Record<string, unknown>, base?: { training?: Record<string, number> } }} request
+ * @property {{ trials: number, valid: number, invalid: number, seconds: number | null, memory_bytes: number }} estimate
+ * @property {Record<'total' | 'invalid' | 'queued' | 'running' | 'succeeded' | 'stopped' | 'failed' | 'cancelled', number>} counts
+ * @property {number | null} eta_seconds
+ * @property {number | null} best   number of a trial
+ *
+ * @typedef {object} Trial
+ * @property {number} trial
+ * @property {JobState | 'invalid' | 'stopped'} state
+ * @property {Record<string, string | number>} values   by JSON pointer
+ * @property {number} seed
+ * @property {number | null} validation_accuracy
+ * @property {number | null} validation_accuracy_mean   over the seeds
+ * @property {number | null} test_accuracy
+ * @property {number | null} training_seconds
+ * @property {number | null} parameters
+ * @property {number | null} epochs
+ * @property {boolean} never_learned
+ * @property {number} epochs_at_chance
+ * @property {string | null} job
+ * @property {{ detail: string } | null} error
+ *
+ * @typedef {{ parameters: string[], data: Trial[], best: number | null, verdict: string }} SweepResults   the best first
+ *
  * @typedef {object} Version
  * @property {string} model
  * @property {number} version
@@ -181,12 +210,26 @@ export const deleteJob = (id) => call('DELETE', `/api/v1/jobs/${id}`);
 /** @param {string} id @returns {Promise<Metrics>} */
 export const jobMetrics = (id, maxPoints = 400) => call('GET', `/api/v1/jobs/${id}/metrics?max_points=${maxPoints}`);
 
-/**
- * What a comparison of trainings would take; nothing is started.
- * @param {object} request
- * @returns {Promise<{ trials: number, valid: number, invalid: number, seconds: number | null, memory_bytes: number }>}
- */
+/** @returns {Promise<{ data: Sweep[], has_more: boolean }>} */
+export const listSweeps = (limit = 50) => call('GET', `/api/v1/sweeps?limit=${limit}`);
+
+/** @param {string} id @returns {Promise<SweepResults>} */
+export const sweepResults = (id) => call('GET', `/api/v1/sweeps/${id}/results`);
+
+/** @param {object} request @returns {Promise<Sweep>} */
+export const startSweep = (request) => call('POST', '/api/v1/sweeps', request);
+
+/** What a sweep would take, in seconds and trials. @param {object} request @returns {Promise<Sweep['estimate']>} */
 export const estimateSweep = (request) => call('POST', '/api/v1/sweeps/estimate', request);
+
+/** @param {string} id @param {'pause' | 'resume' | 'cancel'} what @returns {Promise<Sweep>} */
+export const changeSweep = (id, what) => call('POST', `/api/v1/sweeps/${id}/${what}`);
+
+/** @param {string} id */
+export const deleteSweep = (id) => call('DELETE', `/api/v1/sweeps/${id}`);
+
+/** Makes a trial the next version of its model, and puts it into production. @param {string} id @param {number} trial @returns {Promise<Version>} */
+export const promoteTrial = (id, trial) => call('POST', `/api/v1/sweeps/${id}/promote`, { trial });
 
 /** @returns {Promise<Model[]>} */
 export async function listModels() {

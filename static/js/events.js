@@ -1,16 +1,17 @@
 // Keeps the store up to date with the server: one stream of events while the page is visible, which says what has to
 // be read again. When the stream cannot be had, everything is read again now and then instead.
 
-import { ConnectionError, jobMetrics, listJobs, listModels } from './api.js';
-import { shownJob } from './store.js';
+import { ConnectionError, jobMetrics, listJobs, listModels, listSweeps, sweepResults } from './api.js';
+import { shownJob, shownSweep } from './store.js';
 
 const LOST_MS = [1000, 2000, 4000, 8000]; // between attempts to reach the server
 const OPEN_MS = 3000; // something between may hold the stream back
 const REST_MS = 250; // between two reads, however much happens
 const CURVES_MS = 1000; // between two reads of the curves of a job while its steps go on
+const CURVES_MAX = 8; // trials whose curves are compared: more lines than that nobody can tell apart
 
 /** @typedef {import('./store.js').Store} Store */
-/** @typedef {'jobs' | 'models' | 'curves'} Part what is read from the server at once */
+/** @typedef {'jobs' | 'models' | 'curves' | 'sweeps'} Part what is read from the server at once */
 
 /**
  * A message of the stream, as far as it is of interest here.
@@ -19,13 +20,31 @@ const CURVES_MS = 1000; // between two reads of the curves of a job while its st
 
 /** What is out of date after an event of each type. @type {Record<string, (message: Message) => Part[]>} */
 const STALE = {
-  state: ({ data }) => ['jobs', 'curves', ...(data.to === 'succeeded' ? [/** @type {Part} */ ('models')] : [])],
-  metrics: () => ['curves'],
+  state: ({ data, sweep }) => (sweep ? ['sweeps']
+    : ['jobs', 'curves', ...(data.to === 'succeeded' ? [/** @type {Part} */ ('models')] : [])]),
+  metrics: ({ sweep }) => [sweep ? 'sweeps' : 'curves'],
   alias: () => ['models'],
+  sweep: () => ['sweeps'],
 };
 
 /** @param {number} ms */
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * The curves of the trials that are furthest ahead. A trial that is over is asked for once.
+ * @param {import('./api.js').SweepResults} results
+ * @param {Map<string, import('./api.js').EpochMetrics[]>} known
+ */
+async function trialCurves({ data }, known) {
+  /** @type {typeof known} */
+  const curves = new Map();
+  for (const { job, state, epochs: count } of data.filter((trial) => trial.job && trial.state !== 'queued').slice(0, CURVES_MAX)) {
+    const id = String(job);
+    const epochs = known.get(id);
+    curves.set(id, state !== 'running' && epochs?.length === count ? epochs : (await jobMetrics(id, 2)).epochs);
+  }
+  return curves;
+}
 
 /** What reads each part. @param {Store} store @returns {Record<Part, () => Promise<void>>} */
 function readers(store) {
@@ -41,6 +60,16 @@ function readers(store) {
       const job = shownJob(store.state);
       if (store.state.route.view !== 'train' || !job) return;
       store.set({ metrics: { job: job.id, series: await jobMetrics(job.id) } });
+    },
+    async sweeps() {
+      if (store.state.route.view !== 'compare') return;
+      store.set({ sweeps: (await listSweeps()).data });
+      const sweep = shownSweep(store.state);
+      if (!sweep) return;
+      const known = store.state.comparison;
+      const results = await sweepResults(sweep.id);
+      const curves = await trialCurves(results, known?.sweep === sweep.id ? known.curves : new Map());
+      store.set({ comparison: { sweep: sweep.id, results, curves } });
     },
   };
 }

@@ -15,6 +15,7 @@ const events = startEvents(store);
 const STARTS = {
   draw: async () => startDraw(store),
   train: async () => (await import('./views/train.js')).startTrain(store, events.refresh),
+  compare: async () => (await import('./views/compare.js')).startCompare(store, events.refresh),
   models: async () => (await import('./views/models.js')).startModels(store),
 };
 /** @type {Set<string>} views that are alive, or on their way */

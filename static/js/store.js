@@ -4,6 +4,8 @@
  * @typedef {import('./api.js').Job} Job
  * @typedef {import('./api.js').Metrics} Metrics
  * @typedef {import('./api.js').Model} Model
+ * @typedef {import('./api.js').Sweep} Sweep
+ * @typedef {import('./api.js').EpochMetrics} EpochMetrics
  *
  * @typedef {object} State
  * @property {boolean} connected   the last request reached the server
@@ -11,10 +13,19 @@
  * @property {string | null} picked   id of the job that the address asks for
  * @property {{ job: string, series: Metrics } | null} metrics   curves of the job on show
  * @property {Model[]} models   those of the registry, with their versions
+ * @property {Sweep[] | null} sweeps   newest first; null until the server told us
+ * @property {Comparison | null} comparison   of the sweep on show
  * @property {import('./router.js').Route} route   what the address asks for
  */
 
-/** @typedef {ReturnType<typeof createStore>} Store */
+/**
+ * @typedef {object} Comparison
+ * @property {string} sweep   its id
+ * @property {import('./api.js').SweepResults} results
+ * @property {Map<string, EpochMetrics[]>} curves   of trials, by the id of their job
+ *
+ * @typedef {ReturnType<typeof createStore>} Store
+ */
 
 /** What a state is called. */
 export const STATES = {
@@ -29,7 +40,9 @@ export const STATES = {
 /** @param {import('./router.js').Route} route */
 export function createStore(route) {
   /** @type {State} */
-  let state = { connected: true, jobs: null, picked: null, metrics: null, models: [], route };
+  let state = {
+    connected: true, jobs: null, picked: null, metrics: null, models: [], sweeps: null, comparison: null, route,
+  };
   /** @type {Set<(state: State) => void>} */
   const listeners = new Set();
 
@@ -87,3 +100,13 @@ export function shownJob(state) {
  */
 export const hasModel = ({ jobs, models }) =>
   models.length > 0 || (jobs ?? []).some((job) => job.state === 'succeeded' || (isActive(job) && (job.progress?.epoch ?? 1) > 1));
+
+/**
+ * The sweep that the address asks for, else the newest.
+ * @param {State} state
+ * @returns {Sweep | undefined}
+ */
+export function shownSweep({ sweeps, route }) {
+  const asked = route.view === 'compare' ? route.rest[0] : undefined;
+  return sweeps?.find(({ id }) => id === asked) ?? (asked === 'new' ? undefined : sweeps?.[0]);
+}

@@ -1,0 +1,256 @@
+// The screen of comparisons: one with its verdict, pictures and table, the form that starts another, and those that were.
+
+import { announce } from '../announce.js';
+import { ApiError, ConnectionError, changeSweep, deleteSweep, promoteTrial } from '../api.js';
+import { ask } from '../ask.js';
+import { overlay } from '../chart/overlay.js';
+import { parallel } from '../chart/parallel.js';
+import { savePicture } from '../chart/svg.js';
+import { element, setText } from '../dom.js';
+import { dateTime, duration, percent } from '../format.js';
+import { STATES, isActive, shownSweep } from '../store.js';
+import { compareForm } from './compare_form.js';
+import { hasSeeds, nameOf, trialName, trialTable } from './compare_table.js';
+
+/**
+ * @typedef {import('../api.js').Sweep} Sweep
+ * @typedef {import('../store.js').Comparison} Comparison
+ * @typedef {import('../store.js').State} State
+ * @typedef {import('../store.js').Store} Store
+ */
+
+const EMPTY = 'Try the activations first: the same network learns with relu, sigmoid and tanh. '
+  + 'Sigmoid often stays at ten percent, which is guessing, for an epoch or more before it learns; some networks never do.';
+const NEVER = 'A network that never learned gives every picture about the same answer. Where many layers each make the gradient '
+  + 'smaller, as sigmoid does, too little of it reaches the first of them. More epochs may help; so does another activation.';
+
+/** @param {Sweep} sweep */
+const over = ({ counts }) => counts.succeeded + counts.stopped + counts.failed + counts.cancelled;
+
+/** @param {Sweep} sweep @returns {[string, string][]} */
+function statsOf(sweep) {
+  const { counts, state, eta_seconds: left } = sweep;
+  return [
+    ['Trained', `${over(sweep)} of ${counts.total - counts.invalid}`],
+    ...(counts.invalid ? /** @type {[string, string][]} */ ([['Cannot be built', String(counts.invalid)]]) : []),
+    ...(counts.failed ? /** @type {[string, string][]} */ ([['Failed', String(counts.failed)]]) : []),
+    ...(isActive(sweep) ? /** @type {[string, string][]} */ ([['Time left', state === 'paused' ? 'paused' : duration(left)]]) : []),
+  ];
+}
+
+/** A picture under its heading, with a button that keeps it. @param {string} id @param {string} title */
+function figure(id, title) {
+  const plot = element('div', { class: 'compare-plot', tabindex: '0', role: 'region', 'aria-label': title }); // it may scroll
+  const button = element('button', { class: 'link', type: 'button', 'aria-label': `${title} as SVG` }, 'SVG');
+  const box = element('figure', { class: 'chart', id, hidden: '' }, element('figcaption', {}, element('h3', {}, title)), plot,
+    element('div', { class: 'chart-files' }, button));
+  button.addEventListener('click', () => {
+    const picture = plot.firstElementChild;
+    if (picture instanceof SVGElement) savePicture(`digitd-${id}`, picture);
+  });
+  return {
+    box,
+    /** @param {SVGElement | null} picture */
+    show(picture) {
+      box.toggleAttribute('hidden', !picture);
+      if (picture) plot.replaceChildren(picture);
+    },
+  };
+}
+
+/** @param {Comparison} comparison */
+function curvesOf({ results, curves }) {
+  const seeds = hasSeeds(results.data);
+  const trials = results.data.filter(({ job }) => job && curves.get(job)?.length);
+  if (trials.length === 0) return null;
+  const drawn = trials.map((trial) => ({
+    name: trialName(trial, results.parameters, seeds),
+    y: (curves.get(String(trial.job)) ?? []).map((epoch) => epoch.validation_accuracy ?? epoch.train_accuracy),
+    isBest: trial.trial === results.best,
+  }));
+  return overlay(drawn, `Validation accuracy by epoch. After the last: ${drawn.map(({ name, y }) => `${name} ${percent(y.at(-1) ?? null, 2)}`).join('; ')}.`);
+}
+
+/** @param {Comparison} comparison */
+function axesOf({ results }) {
+  const done = results.data.filter((trial) => trial.validation_accuracy !== null);
+  if (done.length < 3 || results.parameters.length < 2) return null;
+  const lines = done.map((trial) => ({
+    id: trial.trial, values: results.parameters.map((pointer) => trial.values[pointer]),
+    result: Number(trial.validation_accuracy), isBest: trial.trial === results.best,
+  }));
+  return parallel(results.parameters.map(nameOf), lines,
+    `${done.length} trials as lines from their settings to their validation accuracy; the table below has all values.`);
+}
+
+/** The comparison on show. @param {Store} store @param {() => void} refresh */
+function createCard(store, refresh) {
+  const title = element('h2', { id: 'sweep-title' }, 'No comparison yet');
+  const badge = element('span', { class: 'badge', hidden: '' });
+  const button = (/** @type {string} */ text, more = '') => /** @type {HTMLButtonElement} */ (
+    element('button', { class: `button ${more}`, type: 'button', hidden: '' }, text));
+  const pause = button('Pause');
+  const resume = button('Resume');
+  const cancel = button('Cancel', 'button-danger');
+  const remove = button('Delete', 'button-danger');
+  const line = element('p', { class: 'muted', id: 'sweep-line' }, EMPTY);
+  const problem = element('p', { class: 'problem', role: 'alert' });
+  const bar = /** @type {HTMLProgressElement} */ (element('progress', { max: '1', value: '0', 'aria-label': 'Progress of the comparison', hidden: '' }));
+  const stats = element('dl', { class: 'stats' });
+  const verdict = element('p', { class: 'sweep-verdict', id: 'sweep-verdict' });
+  const never = element('p', { class: 'note', hidden: '' }, NEVER);
+  const promote = button('Put the best into production', 'button-primary');
+  const csv = element('a', { class: 'button', download: '', hidden: '' }, 'Results as CSV');
+  const promoted = element('p', { role: 'status' });
+  const curves = figure('sweep-curves', 'Validation accuracy by epoch');
+  const axes = figure('sweep-axes', 'What made the difference');
+  const table = element('div', { class: 'card table-card trials', tabindex: '0', role: 'region', 'aria-label': 'Trials', hidden: '' });
+  const card = element('article', { class: 'card job', 'aria-labelledby': 'sweep-title' },
+    element('div', { class: 'job-head' }, title, badge, pause, resume, cancel, remove), line, problem, bar, stats, verdict, never,
+    element('div', { class: 'actions' }, promote, csv), promoted,
+    element('div', { class: 'charts' }, curves.box, axes.box));
+  /** @type {unknown[]} */
+  let drawn = [];
+  let shown = '';
+
+  /** Does something to the sweep on show. @param {(sweep: Sweep) => Promise<unknown>} what @param {string} said */
+  async function act(what, said) {
+    const sweep = shownSweep(store.state);
+    if (!sweep) return;
+    setText(problem, '');
+    try {
+      if (await what(sweep) === false) return;
+      announce(said);
+    } catch (error) {
+      if (error instanceof ConnectionError) store.set({ connected: false });
+      else if (error instanceof ApiError) setText(problem, error.message);
+      else throw error;
+    }
+    refresh();
+  }
+
+  pause.addEventListener('click', () => act(({ id }) => changeSweep(id, 'pause'), 'The comparison is paused.'));
+  resume.addEventListener('click', () => act(({ id }) => changeSweep(id, 'resume'), 'The comparison goes on.'));
+  cancel.addEventListener('click', () => act(async ({ id }) => await ask({ title: 'Cancel this comparison?',
+    text: 'The training under way stops within a step. What is finished stays.', keep: 'Go on', go: 'Cancel comparison' })
+    && changeSweep(id, 'cancel'), 'The comparison is cancelled.'));
+  remove.addEventListener('click', () => act(async ({ id }) => {
+    if (!await ask({ title: 'Delete this comparison?', text: 'Its trials, curves and kept weights go. Versions made of it stay.',
+      keep: 'Keep', go: 'Delete' })) return false;
+    await deleteSweep(id);
+    location.hash = 'compare';
+    return true;
+  }, 'The comparison is deleted.'));
+  promote.addEventListener('click', () => act(async ({ id, best }) => {
+    if (best === null) return;
+    const { model, version } = await promoteTrial(id, best);
+    promoted.replaceChildren(`It is ${model}, version ${version}, and in production. `,
+      element('a', { href: `#models/${model}/${version}` }, 'See it among the models'), ', where that can be taken back.');
+  }, 'The best network is in production.'));
+
+  /** @param {string} by @param {boolean} falling */
+  function sort(by, falling) {
+    const sweep = shownSweep(store.state);
+    if (sweep) location.hash = `compare/${sweep.id}?${new URLSearchParams({ sort: by, ...(falling && { order: 'desc' }) })}`;
+  }
+
+  /** @param {State} state @param {Sweep} sweep */
+  function showResults({ comparison, route }, sweep) {
+    const known = comparison?.sweep === sweep.id ? comparison : null;
+    const by = route.query.get('sort');
+    const falling = route.query.get('order') === 'desc';
+    if (drawn[0] === known && drawn[1] === by && drawn[2] === falling) return;
+    drawn = [known, by, falling];
+    table.hidden = !known;
+    setText(verdict, known?.results.verdict ?? '');
+    never.hidden = !known?.results.data.some(({ never_learned: isLost }) => isLost);
+    curves.show(known && curvesOf(known));
+    axes.show(known && axesOf(known));
+    if (!known) return;
+    const focused = table.contains(document.activeElement) ? document.activeElement : null;
+    const wanted = focused?.getAttribute('data-key') ?? focused?.getAttribute('href');
+    table.replaceChildren(trialTable(known.results, { by, falling }, sort));
+    for (const one of table.querySelectorAll('button, a')) {
+      if (wanted && (one.getAttribute('data-key') ?? one.getAttribute('href')) === wanted) /** @type {HTMLElement} */ (one).focus();
+    }
+  }
+
+  /** The line of the row that is pointed at stands out. @param {Event} event */
+  function point({ target, type }) {
+    const trial = target instanceof Element ? target.closest('[data-trial]')?.getAttribute('data-trial') : null;
+    for (const one of axes.box.querySelectorAll('[data-trial]')) {
+      one.toggleAttribute('data-pointed', type !== 'pointerleave' && one.getAttribute('data-trial') === trial);
+    }
+  }
+  for (const type of ['pointerover', 'pointerleave', 'focusin']) table.addEventListener(type, point);
+
+  return {
+    card,
+    table,
+    /** @param {State} state */
+    show(state) {
+      const sweep = shownSweep(state);
+      for (const one of [badge, csv]) one.hidden = !sweep;
+      if (!sweep) {
+        setText(title, state.sweeps?.length === 0 ? 'No comparison yet' : 'Comparisons');
+        setText(line, EMPTY);
+        for (const one of [pause, resume, cancel, remove, bar, promote, table, never]) one.hidden = true;
+        return;
+      }
+      if (shown !== sweep.id) promoted.replaceChildren();
+      shown = sweep.id;
+      setText(title, sweep.name);
+      badge.dataset.state = sweep.state;
+      setText(badge, STATES[sweep.state]);
+      setText(line, `Asked for ${dateTime(sweep.created_at)}. Picked by validation accuracy; the test images decide nothing.`);
+      pause.hidden = sweep.state !== 'queued' && sweep.state !== 'running';
+      resume.hidden = sweep.state !== 'paused';
+      cancel.hidden = !isActive(sweep);
+      remove.hidden = isActive(sweep);
+      bar.hidden = !isActive(sweep);
+      bar.value = over(sweep) / Math.max(1, sweep.counts.total - sweep.counts.invalid);
+      promote.hidden = isActive(sweep) || sweep.best === null;
+      csv.setAttribute('href', `/api/v1/sweeps/${sweep.id}/results?format=csv`);
+      stats.replaceChildren(...statsOf(sweep).map(([name, value]) =>
+        element('div', {}, element('dt', {}, name), element('dd', {}, value))));
+      showResults(state, sweep);
+    },
+  };
+}
+
+function createHistory() {
+  const list = element('ol');
+  const box = element('nav', { class: 'card history', 'aria-labelledby': 'sweeps-title', hidden: '' },
+    element('h2', { id: 'sweeps-title' }, 'Comparisons'), list);
+  let known = '';
+  return {
+    box,
+    /** @param {State} state */
+    show(state) {
+      const sweeps = state.sweeps ?? [];
+      const current = shownSweep(state);
+      const key = `${current?.id} ${sweeps.map(({ id, state: one }) => `${id} ${one}`)}`;
+      if (key === known) return;
+      known = key;
+      const focused = document.activeElement?.getAttribute('href');
+      box.hidden = sweeps.length < 2;
+      list.replaceChildren(...sweeps.map((sweep) => element('li', {}, element('a', {
+        href: `#compare/${sweep.id}`, ...(sweep === current && { 'aria-current': 'true' }) },
+      element('span', {}, sweep.name), element('span', { class: 'badge', 'data-state': sweep.state }, STATES[sweep.state]),
+      element('span', { class: 'muted small' }, dateTime(sweep.created_at))))));
+      for (const link of list.querySelectorAll('a')) if (link.getAttribute('href') === focused) link.focus();
+    },
+  };
+}
+
+/** @param {Store} store @param {() => void} refresh asks the server at once */
+export function startCompare(store, refresh) {
+  const { card, table, show } = createCard(store, refresh);
+  const history = createHistory();
+  document.getElementById('compare-content')?.append(card, table,
+    element('div', { class: 'train-side' }, compareForm(store, refresh), history.box));
+  store.subscribe((state) => {
+    show(state);
+    history.show(state);
+  });
+}
