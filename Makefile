@@ -180,11 +180,14 @@ run: ## install what is missing, build, prepare the data and serve on http://127
 deps: ## install the Debian and npm packages that build and run need
 	@$(SUBMAKE) prepare
 
-install: build ## copy the program to PREFIX/bin (/usr/local; DESTDIR is honoured)
+COMPLETION := $(PREFIX)/share/bash-completion/completions/digitd
+
+install: build ## copy the program to PREFIX/bin (/usr/local; DESTDIR is honoured), and its completion for bash
 	install -D -m 755 $(BUILD)/digitd $(DESTDIR)$(PREFIX)/bin/digitd
+	install -D -m 644 deploy/completion.bash $(DESTDIR)$(COMPLETION)
 
 uninstall: ## remove it from there
-	rm -f $(DESTDIR)$(PREFIX)/bin/digitd
+	rm -f $(DESTDIR)$(PREFIX)/bin/digitd $(DESTDIR)$(COMPLETION)
 
 clean: ## remove what was built (data and installed packages stay)
 	rm -rf build build-asan build-tsan build-lint build-arm64 build-arm64-sysroot
@@ -242,6 +245,9 @@ screenshots: ## make README's pictures from the real page, with a network traine
 	@mkdir -p docs
 	@DIGITD_BINARY=$(BUILD)/digitd node tests/browser/screenshot.js docs
 
+docs: build ## write docs/command-line.md from what the program says of itself
+	scripts/describe-commands $(BUILD)/digitd > docs/command-line.md
+
 format: $(PACKAGES)lint ## lay out the C source
 	clang-format -i $(C_FILES)
 
@@ -281,7 +287,7 @@ lint-format:
 	$(call show,clang-format,)clang-format --dry-run -Werror $(C_FILES)
 
 lint-shell:
-	$(call show,shellcheck,)shellcheck examples/*.sh .ci/run scripts/install-packages scripts/copy-mnist tests/run
+	$(call show,shellcheck,)shellcheck examples/*.sh deploy/*.bash .ci/run scripts/install-packages scripts/copy-mnist scripts/describe-commands tests/run
 
 lint-page:
 	$(call show,tsc,static)npm run --silent typecheck
@@ -293,6 +299,6 @@ lint-compose:
 	$(call show,docker-compose,config)docker-compose config --quiet
 
 .PHONY: lint benches lint-gcc lint-clang $(LINTS)
-.PHONY: accuracy test-arm64 build tests data prepare prepare-tests help run deps install uninstall clean test check soak asan tsan bench screenshots format
+.PHONY: accuracy test-arm64 build tests data prepare prepare-tests help run deps install uninstall clean test check soak asan tsan bench screenshots docs format
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -1,5 +1,6 @@
 #include "server/table.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,7 @@ static void fit(const struct table *table, int widths[TABLE_COLUMNS_MAX], int co
 
 static void measure(const struct table *table, FILE *stream, int widths[TABLE_COLUMNS_MAX])
 {
+    assert(table->column_count > 0);
     int columns = table_terminal_columns(stream);
     for (size_t i = 0; i < table->column_count; i++)
         widths[i] = width_of(table->columns[i].title);
@@ -142,6 +144,7 @@ static void print_cell(FILE *stream, const struct table_column *column, const ch
 
 static void print_rows(const struct table *table, FILE *stream, const int *widths)
 {
+    assert(table->column_count > 0);
     const char *terminal = getenv("TERM"), *none = getenv("NO_COLOR");
     bool colours = isatty(fileno(stream)) && !(none && *none) && !(terminal && strcmp(terminal, "dumb") == 0);
     for (size_t i = 0; i < table->column_count; i++)

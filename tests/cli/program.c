@@ -46,6 +46,11 @@ int program_folder_remove(void **state)
     return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+const char *program_binary(void)
+{
+    return binary;
+}
+
 const char *program_file_path(const char *name)
 {
     static char path[PATH_MAX + 256];

@@ -26,6 +26,9 @@ void program_file_write(const char *name, const void *bytes, size_t size);
 char *program_file_read(const char *name);       /* as text, to be freed; "" when there is no such file */
 const char *program_file_path(const char *name); /* valid until the next call */
 
+/* Where the program under test is. */
+const char *program_binary(void);
+
 struct program_setup {
     const char *input;    /* a file of the folder for stdin; NULL: empty */
     const char *output;   /* where stdout goes; NULL: kept for program_out */

@@ -97,6 +97,45 @@ static void a_result_that_cannot_be_written_is_a_failure(void **state)
     assert_int_equal(program_run_with("describe --json", full), 1);
 }
 
+/* What people read about the commands is what the program says: `make docs` writes it anew. */
+static void the_documentation_is_what_the_program_says(void **state)
+{
+    (void)state;
+    char line[4 * 4096], *expected = strdup(program_file_path("command-line.md"));
+    snprintf(line, sizeof line, "scripts/describe-commands %s > %s && diff -u docs/command-line.md %s >&2",
+             program_binary(), expected, expected);
+    free(expected);
+    if (system(line) != 0) /* NOLINT(cert-env33-c): paths of this test's own */
+        fail_msg("docs/command-line.md says something else: make docs");
+}
+
+/* What bash would offer behind these words. */
+static void assert_completed(const char *words, const char *expected)
+{
+    char line[2 * 4096], found[512] = "";
+    snprintf(
+        line, sizeof line,
+        "bash -c 'source deploy/completion.bash; COMP_WORDS=(%s %s); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); "
+        "_digitd; echo -n ${COMPREPLY[@]}'",
+        program_binary(), words);
+    FILE *bash = popen(line, "r"); /* NOLINT(cert-env33-c): words of this test's own */
+    assert_non_null(bash);
+    found[fread(found, 1, sizeof found - 1, bash)] = '\0';
+    assert_int_equal(pclose(bash), 0);
+    assert_string_equal(found, expected);
+}
+
+static void bash_completes_commands_actions_and_options(void **state)
+{
+    (void)state;
+    assert_completed("de", "describe");
+    assert_completed("jobs pa", "pause");
+    assert_completed("help models ro", "rollback");
+    assert_completed("train --label", "--label-smoothing");
+    assert_completed("sweep start --draw", "--draw-seed");
+    assert_completed("none x", "");
+}
+
 /* ---- describe -------------------------------------------------------------------------------------- */
 
 static void describe_prints_the_layers_as_kerass_summary(void **state)
@@ -187,6 +226,8 @@ int main(void)
         TEST(an_unknown_command_suggests_the_nearest),
         TEST(help_lists_every_command),
         TEST(every_command_explains_itself),
+        TEST(the_documentation_is_what_the_program_says),
+        TEST(bash_completes_commands_actions_and_options),
         TEST(version_is_printed_and_as_json),
         TEST(a_result_that_cannot_be_written_is_a_failure),
         TEST(describe_prints_the_layers_as_kerass_summary),
