@@ -125,6 +125,7 @@
  *
  * @typedef {object} Explanation
  * @property {number} digit
+ * @property {number[]} probabilities
  * @property {{ png: string }} input
  * @property {{ width: number, height: number, values: (number | null)[][] }} saliency
  * @property {{ name: string, kind: string, shape: number[], png: string }[]} layers

@@ -17,6 +17,7 @@ const STARTS = {
   train: async () => (await import('./views/train.js')).startTrain(store, events.refresh),
   compare: async () => (await import('./views/compare.js')).startCompare(store, events.refresh),
   models: async () => (await import('./views/models.js')).startModels(store),
+  inspect: async () => (await import('./views/inspect.js')).startInspect(store),
 };
 /** @type {Set<string>} views that are alive, or on their way */
 const started = new Set();

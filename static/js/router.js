@@ -1,10 +1,16 @@
 // The address says what is on show: `#draw?model=digits&version=2`, `#train/job_…`, `#models/digits/3`.
 
-/** @typedef {'draw' | 'train' | 'compare' | 'models'} View */
+/** @typedef {'draw' | 'train' | 'compare' | 'models' | 'inspect'} View */
 /** @typedef {{ view: View, rest: string[], query: URLSearchParams }} Route */
 
 /** @type {Record<View, string>} */
-const TITLES = { draw: 'draw a digit', train: 'train a network', compare: 'compare networks', models: 'models' };
+const TITLES = {
+  draw: 'draw a digit',
+  train: 'train a network',
+  compare: 'compare networks',
+  models: 'models',
+  inspect: 'inspect a network',
+};
 
 /** @param {string} name @returns {name is View} */
 const isView = (name) => name in TITLES;

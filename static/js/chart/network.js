@@ -1,6 +1,7 @@
 // A network as a row of blocks: what each layer hands on, as high and wide as its maps and as thick as it has channels.
 
 import { shapeText } from '../network.js';
+import { svg } from './svg.js';
 
 /** @typedef {import('../network.js').Stage} Stage */
 
@@ -10,14 +11,6 @@ const SLANT = [0.42, 0.3]; // of a map's side: how far its right edge goes right
 const HEIGHT = 206;
 const MIDDLE = 92;
 const LABEL = 66; // room for one
-
-/** @param {string} name @param {Record<string, string | number>} attributes @param {(Node | string)[]} children */
-export function svg(name, attributes, ...children) {
-  const made = document.createElementNS('http://www.w3.org/2000/svg', name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  made.append(...children);
-  return made;
-}
 
 /** Side of a block's face and its thickness, in pixels. @param {Stage} stage */
 function sizes({ shape: [height, width, channels] }) {

@@ -1,0 +1,152 @@
+// The screen that looks into a network: from the matrix to the mistakes, and from a mistake to the layers.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, afterEach, before, describe, test } from 'node:test';
+
+import { Service } from './service.js';
+import { Visitor, expectText, overflow, tabTo, violations } from './visitor.js';
+
+const BAD = { model: { preset: 'small' }, training: { train_limit: 2000, epochs: 1 } }; // makes mistakes of every kind
+
+const service = new Service();
+const visitor = new Visitor(service);
+const visit = (options) => visitor.visit(options);
+const evaluation = (query = '') => service.call('GET', `/api/v1/models/digits/versions/1/evaluation?${query}`);
+
+before(async () => {
+  await service.start();
+  await visitor.start();
+});
+
+after(async () => {
+  await visitor.end();
+  await service.remove();
+});
+
+afterEach(() => visitor.leave());
+
+/** The digits that are taken for each other most often. @param {number[][]} confusion */
+function worstPair(confusion) {
+  const pairs = confusion.flatMap((row, label) => row.map((count, predicted) => ({ label, predicted, count })))
+    .filter(({ label, predicted }) => label !== predicted);
+  return pairs.sort((a, b) => b.count - a.count)[0];
+}
+
+test('before anything was trained the screen says what will be there, and where to train', async () => {
+  const page = await visit({ at: '#inspect' });
+  await expectText(page, '#inspect-empty', /No version yet/);
+  assert.deepEqual(await violations(page), []);
+  await page.click('#inspect-empty a');
+  await page.locator('#view-train').waitFor();
+});
+
+describe('a network that was trained a little', () => {
+  before(() => service.train(BAD));
+
+  test('the matrix and the figures are those of the evaluation', async () => {
+    const page = await visit();
+    await page.click('nav a[href="#inspect"]');
+    await page.locator('.matrix').waitFor();
+    const { confusion, classes, accuracy } = await evaluation();
+    const cells = await page.locator('.matrix tbody tr').evaluateAll((rows) => rows.map((row) =>
+      [...row.children].slice(1, 11).map((cell) => Number(cell.textContent.replace(',', '')))));
+    assert.deepEqual(cells, confusion);
+    await expectText(page, '#inspect-figures', new RegExp((accuracy * 100).toFixed(2)));
+    const recalls = await page.locator('#inspect-grid .figures tbody tr').evaluateAll((rows) => rows.map((row) =>
+      parseFloat(row.children[2].textContent)));
+    assert.deepEqual(recalls, classes.map(({ recall }) => Number((recall * 100).toFixed(1))));
+  });
+
+  test('a mistake is followed from the matrix to the maps of every layer, and back', async () => {
+    const page = await visit({ at: '#inspect/digits/1' });
+    const { confusion } = await evaluation('limit=0');
+    const { label, predicted, count } = worstPair(confusion);
+    const { mistakes } = await evaluation(`label=${label}&predicted=${predicted}`);
+    await page.getByRole('link', { name: new RegExp(`of ${label} read as ${predicted}`) }).click();
+    await expectText(page, '#mistakes-title', `${label} read as ${predicted}`);
+    assert.equal(new URL(page.url()).hash, `#inspect/digits/1?label=${label}&predicted=${predicted}`);
+    const all = page.getByRole('button', { name: /^Show all/ });
+    if (await all.count() > 0) await all.click();
+    const names = await page.locator('.gallery a').evaluateAll((links) => links.map(({ textContent }) => parseInt(textContent.slice(6), 10)));
+    await expectText(page, '#inspect-mistakes', names.length < count ? new RegExp(`The worst ${names.length} of ${count}`) : /worst, first/);
+    assert.deepEqual(names, mistakes.map(({ index }) => index));
+
+    const explained = page.waitForResponse(/\/models\/digits\/predict\/explain\?version=1$/);
+    await page.locator('.gallery a').nth(1).click();
+    const { layers, digit } = await (await explained).json();
+    assert.equal(digit, predicted);
+    await expectText(page, '#mistake-title', `Image ${mistakes[1].index}: a ${label}, read as ${predicted}`);
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'mistake-title');
+    await page.locator('#inspect-detail .saliency canvas').waitFor();
+    assert.deepEqual(await page.locator('#inspect-detail .why-maps figure > img').evaluateAll((images) => images.map(({ src }) => src)),
+      layers.map(({ png }) => `data:image/png;base64,${png}`));
+    assert.equal(await page.locator('#inspect-detail .bar[data-top]').getAttribute('data-top'), '');
+    await page.reload(); // all of it is in the address
+    await expectText(page, '#mistake-title', new RegExp(`^Image ${mistakes[1].index}`));
+    await page.goBack();
+    await page.locator('#inspect-detail').waitFor({ state: 'hidden' });
+    await page.getByRole('link', { name: 'All mistakes' }).click();
+    await expectText(page, '#mistakes-title', 'Mistakes');
+  });
+
+  test('the keyboard alone leads from the matrix to a mistake', async () => {
+    const page = await visit({ at: '#inspect/digits/1' });
+    await page.locator('.matrix').waitFor();
+    const { label, predicted } = worstPair((await evaluation('limit=0')).confusion);
+    await tabTo(page, new RegExp(`of ${label} read as ${predicted}$`));
+    await page.keyboard.press('Enter');
+    await expectText(page, '#mistakes-title', `${label} read as ${predicted}`);
+    await page.waitForFunction(() => document.activeElement?.matches('.matrix a[aria-current]'));
+    await tabTo(page, /^Image \d+: a/);
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.activeElement?.id === 'mistake-title');
+    await page.locator('#inspect-detail .saliency canvas').waitFor();
+  });
+
+  test('a finger does too', async () => {
+    const page = await visit({ at: '#inspect/digits/1', viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true });
+    await page.locator('.matrix .wrong a').first().tap();
+    await page.locator('.gallery a').first().tap();
+    await page.locator('#inspect-detail .saliency canvas').waitFor();
+    assert.ok(await overflow(page) <= 0);
+  });
+
+  test('the matrix is kept as CSV, SVG and PNG', async () => {
+    const page = await visit({ at: '#inspect/digits/1' });
+    const files = {};
+    for (const form of ['CSV', 'SVG', 'PNG']) {
+      const download = page.waitForEvent('download');
+      await page.getByRole('button', { name: `Matrix as ${form}` }).click();
+      const file = await download;
+      assert.equal(file.suggestedFilename(), `confusion-digits-1-mnist.${form.toLowerCase()}`);
+      files[form] = readFileSync(await file.path());
+    }
+    const { confusion } = await evaluation('limit=0');
+    const rows = files.CSV.toString().trim().split('\r\n').slice(1).map((row) => row.split(',').slice(1).map(Number));
+    assert.deepEqual(rows, confusion);
+    assert.match(files.SVG.toString(), new RegExp(`<svg[^]*>${worstPair(confusion).count}</text>`));
+    assert.equal(files.PNG.subarray(1, 4).toString(), 'PNG');
+  });
+
+  test('what the address asks for in vain is said in words', async () => {
+    const page = await visit({ at: '#inspect/digits/1?dataset=none', expect: /status of 404/ });
+    await expectText(page, '#inspect-note', /none/);
+    assert.equal(await page.locator('#inspect-content').isHidden(), true);
+    await page.selectOption('#inspect-dataset', 'mnist');
+    await page.locator('.matrix').waitFor();
+  });
+
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of [320, 768, 1280]) {
+      test(`${colorScheme}, ${width} px: with a mistake open, nothing sticks out, and axe finds nothing`, async () => {
+        const [{ index }] = (await evaluation('limit=1')).mistakes;
+        const page = await visit({ colorScheme, viewport: { width, height: 800 }, at: `#inspect/digits/1?image=${index}` });
+        await page.locator('#inspect-detail .saliency canvas').waitFor();
+        await page.locator('#inspect-trust summary').click();
+        assert.ok(await overflow(page) <= 0);
+        assert.deepEqual(await violations(page), []);
+      });
+    }
+  }
+});
