@@ -57,8 +57,9 @@ function paint(canvas, strokes, picture, cursor) {
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {() => void} onChange called after every change of the drawing
+ * @param {() => void} onPenUp called when a stroke is complete
  */
-export function createPad(canvas, onChange) {
+export function createPad(canvas, onChange, onPenUp) {
   const strokes = new Strokes();
   /** @type {ImageBitmap | null} shown instead of strokes */
   let picture = null;
@@ -106,7 +107,9 @@ export function createPad(canvas, onChange) {
 
   for (const end of ['pointerup', 'pointercancel']) {
     canvas.addEventListener(end, (event) => {
-      if (event instanceof PointerEvent && event.pointerId === pointer) pointer = null;
+      if (!(event instanceof PointerEvent) || event.pointerId !== pointer) return;
+      pointer = null;
+      onPenUp();
     });
   }
 

@@ -31,23 +31,44 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
  * Runs `work` once for any number of calls that come while it is busy or rests: the latest wins.
  * @param {() => Promise<void>} work
  * @param {number} restMs between the starts of two runs
- * @param {(busy: boolean) => void} onBusy
+ * @param {(busy: boolean) => void} onBusy with whether a call is yet to be worked off
+ * @returns {{ again: () => void, hurry: () => void }} `hurry` does without the rest if a call is waiting for its end
  */
 function latestWins(work, restMs, onBusy) {
   let wanted = false;
-  let busy = false;
-  return async () => {
-    wanted = true;
-    if (busy) return;
-    onBusy((busy = true));
-    try {
-      while (wanted) {
-        wanted = false;
-        await Promise.all([work(), sleep(restMs)]);
-      }
-    } finally {
-      onBusy((busy = false));
+  let running = false;
+  let endRest = () => {};
+
+  async function run() {
+    while (wanted) {
+      wanted = false;
+      /** @type {Promise<void>} */
+      const rest = new Promise((resolve) => {
+        endRest = resolve;
+        setTimeout(resolve, restMs);
+      });
+      await work();
+      onBusy(wanted);
+      await rest;
     }
+  }
+
+  return {
+    async again() {
+      wanted = true;
+      onBusy(true);
+      if (running) return;
+      running = true;
+      try {
+        await run();
+      } finally {
+        running = false;
+        onBusy(false);
+      }
+    },
+    hurry() {
+      if (wanted) endRest();
+    },
   };
 }
 
@@ -220,7 +241,7 @@ function startWhy(ask) {
   const why = byId('why', HTMLDetailsElement);
   const note = byId('why-note', HTMLElement);
   const maps = byId('why-maps', HTMLElement);
-  const explainAgain = latestWins(async () => {
+  const explanation = latestWins(async () => {
     const asked = ask();
     note.hidden = asked !== null;
     if (!asked) maps.replaceChildren();
@@ -234,7 +255,7 @@ function startWhy(ask) {
     }
   }, WHY_EVERY_MS, (busy) => maps.setAttribute('aria-busy', String(busy)));
   const again = () => {
-    if (why.open) explainAgain();
+    if (why.open) explanation.again();
   };
   why.addEventListener('toggle', again);
   return again;
@@ -276,7 +297,7 @@ export function startDraw(store) {
   const drawing = () => (pad.strokes.isEmpty && picture ? picture : pad.strokes.list);
   const sayWhy = startWhy(() => (pad.isEmpty || !canRead() ? null : askWhy(drawing(), readerOf(store.state.route))));
 
-  const read = latestWins(async () => {
+  const reading = latestWins(async () => {
     if (pad.isEmpty || !canRead()) return;
     const started = performance.now();
     try {
@@ -286,6 +307,7 @@ export function startDraw(store) {
       await explain(error);
     }
   }, READ_EVERY_MS, result.setBusy);
+  const read = reading.again;
 
   const pad = createPad(canvas, () => {
     const { isEmpty } = pad;
@@ -296,7 +318,7 @@ export function startDraw(store) {
     sayWhy();
     if (isEmpty || !canRead()) sayNothingRead();
     else read();
-  });
+  }, reading.hurry);
 
   /** @param {Blob} blob */
   async function showPicture(blob) {
