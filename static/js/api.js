@@ -136,6 +136,8 @@
  * @typedef {{ type: string, status: number, title: string, detail: string, errors?: FieldError[] }} Problem
  */
 
+const OWN_DATA = 'drawings'; // the dataset that drawings are kept in
+
 /** The server answered, with a refusal. */
 export class ApiError extends Error {
   /** @param {Problem} problem */
@@ -237,6 +239,17 @@ export async function listModels() {
   const { data } = await call('GET', '/api/v1/models');
   return Promise.all(data.map((/** @type {Model} */ { name }) => call('GET', `/api/v1/models/${name}`)));
 }
+
+/**
+ * Keeps a drawing with the digit that it is, as own data.
+ * @param {number[][][] | Blob} drawing @param {number} label
+ * @returns {Promise<{ id: number, count: number }>}
+ */
+export const keepDrawing = (drawing, label) => call('POST', `/api/v1/datasets/${OWN_DATA}/samples?label=${label}`,
+  drawing instanceof Blob ? drawing : { strokes: drawing, label });
+
+/** @param {number} id of a drawing that was kept */
+export const takeBack = (id) => call('DELETE', `/api/v1/datasets/${OWN_DATA}/samples/${id}`);
 
 /** @returns {Promise<{ data: Recipe[] }>} */
 export const listRecipes = () => call('GET', '/api/v1/recipes');

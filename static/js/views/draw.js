@@ -261,6 +261,31 @@ function startWhy(ask) {
   return again;
 }
 
+/**
+ * The part that keeps a drawing with the digit that it really is; its code comes when it is first opened.
+ * @param {() => number[][][] | Blob} drawing
+ */
+function startKeep(drawing) {
+  const part = byId('keep', HTMLDetailsElement);
+  const place = byId('keep-place', HTMLElement);
+  /** @type {{ clear: () => void } | null} */
+  let keep = null;
+  part.addEventListener('toggle', async () => {
+    if (!part.open || keep) return;
+    try {
+      const { createKeep } = await import('./keep.js');
+      keep ??= createKeep(place, drawing);
+    } catch {
+      setText(place, 'The server did not answer.');
+    }
+  });
+  return {
+    /** @param {boolean} isRead whether there is an answer that may be wrong */
+    show: (isRead) => part.toggleAttribute('hidden', !isRead),
+    forget: () => keep?.clear(),
+  };
+}
+
 /** @param {Store} store */
 export function startDraw(store) {
   const canvas = byId('pad', HTMLCanvasElement);
@@ -276,6 +301,7 @@ export function startDraw(store) {
   const canRead = () => !refused && hasModel(store.state);
 
   function sayNothingRead() {
+    keep.show(false);
     const isKnown = store.state.jobs !== null;
     if (isKnown && !canRead()) result.say('No network yet', whenReadable(activeJob(store.state)));
     else result.say('Nothing drawn yet', 'The answer appears here while you draw.');
@@ -295,6 +321,7 @@ export function startDraw(store) {
   }
 
   const drawing = () => (pad.strokes.isEmpty && picture ? picture : pad.strokes.list);
+  const keep = startKeep(drawing);
   const sayWhy = startWhy(() => (pad.isEmpty || !canRead() ? null : askWhy(drawing(), readerOf(store.state.route))));
 
   const reading = latestWins(async () => {
@@ -302,7 +329,10 @@ export function startDraw(store) {
     const started = performance.now();
     try {
       const prediction = await predict(drawing(), readerOf(store.state.route));
-      if (!pad.isEmpty) result.show(prediction, performance.now() - started);
+      if (!pad.isEmpty) {
+        result.show(prediction, performance.now() - started);
+        keep.show(true);
+      }
     } catch (error) {
       await explain(error);
     }
@@ -316,6 +346,7 @@ export function startDraw(store) {
     undo.disabled = !pad.canUndo;
     redo.disabled = pad.strokes.future.length === 0;
     sayWhy();
+    keep.forget();
     if (isEmpty || !canRead()) sayNothingRead();
     else read();
   }, reading.hurry);
