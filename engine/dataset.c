@@ -17,6 +17,8 @@
 struct dataset {
     atomic_size_t references;
     size_t count;
+    bool is_divided;          /* a mix: by the split, whatever a run's configuration says */
+    struct train_split split; /* if it is */
     char digest[2 * SHA256_DIGEST_SIZE + 1];
     uint8_t bytes[]; /* images [count][28][28], then labels [count] */
 };
@@ -38,6 +40,7 @@ static struct dataset *dataset_allocate(size_t count, struct error *err)
     }
     atomic_init(&dataset->references, 1);
     dataset->count = count;
+    dataset->is_divided = false;
     return dataset;
 }
 
@@ -107,6 +110,17 @@ const uint8_t *dataset_image(const struct dataset *dataset, size_t index)
 int dataset_label(const struct dataset *dataset, size_t index)
 {
     return dataset->bytes[dataset->count * IMAGE_PIXELS + index];
+}
+
+void dataset_divide(struct dataset *dataset, const struct train_split *split)
+{
+    dataset->is_divided = true;
+    dataset->split = *split;
+}
+
+struct train_split dataset_split(const struct dataset *dataset, const struct train_config *config)
+{
+    return dataset->is_divided ? dataset->split : train_split_of(config, dataset->count);
 }
 
 const char *dataset_digest(const struct dataset *dataset)

@@ -233,6 +233,31 @@ size_t dataset_count(const struct dataset *dataset);
 const uint8_t *dataset_image(const struct dataset *dataset, size_t index); /* 784 bytes */
 int dataset_label(const struct dataset *dataset, size_t index);
 
+/* How a run with `config` divides the dataset: train_split_of, unless it is a mix. */
+struct train_split dataset_split(const struct dataset *dataset, const struct train_config *config);
+
+#define MIX_PARTS_MAX  8
+#define MIX_REPEAT_MAX 1000
+#define MIX_IMAGES_MAX 1000000 /* with repetitions: 785 MB */
+
+/* A training set that is part of another. */
+struct mix_part {
+    struct dataset *data; /* borrowed; only dataset_mix looks at it */
+    size_t count;         /* its images */
+    int repeat;           /* 1..MIX_REPEAT_MAX: so often an epoch sees each */
+};
+
+/* Of 1..MIX_PARTS_MAX parts. Each is divided as train_split_of says, so that of each the last images validate, and none of
+ * those is trained on; then the others are repeated. Of all together train_limit are trained on. */
+struct train_split mix_split_of(const struct train_config *config, const struct mix_part *parts,
+                                size_t count);
+
+/* A training set of the parts for runs with `config`: the images to train on, of each part as evenly as they go, then those
+ * that validate. The same inputs give the same order. ERR_ARGUMENT: no images, or more than MIX_IMAGES_MAX. */
+MUST_CHECK enum status dataset_mix(const struct mix_part *parts, size_t count,
+                                   const struct train_config *config, struct dataset **ret_dataset,
+                                   struct error *err);
+
 /* SHA-256 over images then labels, 64 hex digits; valid as long as the dataset is. */
 const char *dataset_digest(const struct dataset *dataset);
 

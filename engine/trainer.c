@@ -73,7 +73,7 @@ static enum status trainer_allocate(const struct model_plan *plan, const struct 
     trainer->place.temperature = trainer->place.best_temperature = 1;
     trainer->last_epoch = (struct epoch_metrics){
         .train_loss = NAN, .train_accuracy = NAN, .validation_loss = NAN, .validation_accuracy = NAN};
-    struct train_split split = train_split_of(config, dataset_count(data));
+    struct train_split split = dataset_split(data, config);
     trainer->train_count = split.train;
     trainer->validation_count = split.validation;
     trainer->steps = ((int64_t)trainer->train_count + config->batch_size - 1) / config->batch_size;

@@ -193,7 +193,8 @@ static void start_meter(struct run *run)
 {
     struct train_progress place = trainer_progress(run->trainer);
     struct meter_plan plan =
-        meter_plan_of(trainer_config(run->trainer), dataset_count(run->train), dataset_count(run->test));
+        meter_plan_of(trainer_config(run->trainer), dataset_split(run->train, trainer_config(run->trainer)),
+                      dataset_count(run->test));
     run->started = clock_seconds();
     run->progress = progress_begin(stderr, run->started);
     meter_start(&run->meter, &plan, run->started, place.images,

@@ -388,6 +388,16 @@ enum status datasets_open(struct datasets *datasets, const char *name, enum spli
     return status;
 }
 
+enum status datasets_open_revision(struct datasets *datasets, const char *name, int64_t revision,
+                                   struct dataset **ret_dataset, struct error *err)
+{
+    if (revision == 0)
+        return datasets_open(datasets, name, SPLIT_TRAIN, ret_dataset, err);
+    if (!datasets->store || datasets_has_folder(datasets, name))
+        return error_set(err, ERR_CHANGED, "%s is not own data: it has no revisions", name);
+    return store_samples_load(datasets->store, name, revision, ret_dataset, err);
+}
+
 void datasets_trim(struct datasets *datasets)
 {
     pthread_mutex_lock(&datasets->mutex);

@@ -62,6 +62,11 @@ MUST_CHECK enum status datasets_split_info(struct datasets *datasets, const char
 MUST_CHECK enum status datasets_open(struct datasets *datasets, const char *name, enum split split,
                                      struct dataset **ret_dataset, struct error *err);
 
+/* The training images, of own data those of a revision (0: a folder's). ERR_CHANGED: that revision cannot be read any more, or
+ * the name is now one of the other kind. Else as datasets_open. */
+MUST_CHECK enum status datasets_open_revision(struct datasets *datasets, const char *name, int64_t revision,
+                                              struct dataset **ret_dataset, struct error *err);
+
 /* Lets go of the images kept for the next caller of datasets_open. */
 void datasets_trim(struct datasets *datasets);
 

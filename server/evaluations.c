@@ -30,7 +30,8 @@ struct evaluations {
 void evaluation_default_dataset(const struct version_record *version, char ret_dataset[NAME_MAX_LENGTH + 1])
 {
     json_t *config = version->config ? json_loads(version->config, 0, NULL) : NULL;
-    const char *name = json_string_value(json_object_get(config, "dataset"));
+    const char *name = json_string_value(json_object_get(config, "test_dataset"));
+    name = name ? name : json_string_value(json_object_get(config, "dataset"));
     snprintf(ret_dataset, NAME_MAX_LENGTH + 1, "%s", name && name_is_valid(name) ? name : "mnist");
     json_decref(config);
 }

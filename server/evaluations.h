@@ -34,7 +34,7 @@ struct evaluation_subject {
     enum split split;
 };
 
-/* The dataset that a version was trained on; "mnist" when that is not known. */
+/* The dataset whose test set a version was tested on; "mnist" when that is not known. */
 void evaluation_default_dataset(const struct version_record *version, char ret_dataset[NAME_MAX_LENGTH + 1]);
 
 /* The stored evaluation, if it is of the images that are there now, or if there are none any more. ERR_NOT_FOUND: neither an

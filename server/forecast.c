@@ -77,7 +77,8 @@ enum status forecast_training(const struct model_plan *plan, const struct train_
     enum status status = measure(plan, config, team, &rate, err);
     if (status != OK)
         return status;
-    const struct meter_plan run = meter_plan_of(config, (size_t)images, (size_t)test_images);
+    const struct meter_plan run =
+        meter_plan_of(config, train_split_of(config, (size_t)images), (size_t)test_images);
     *ret_forecast = (struct forecast){.images_per_second = rate, .seconds = meter_forecast(&run, rate)};
     return OK;
 }

@@ -5,25 +5,25 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 #define DEFAULT_NAME    "digits"
 #define DEFAULT_DATASET "mnist"
 #define DEFAULT_RECIPE  "reference"
 
-static const char *const known_fields[] = {"name",     "dataset",   "recipe",   "init_from", "model",
-                                           "training", "promotion", "priority", NULL};
+static const char *const known_fields[] = {"name",      "dataset",   "datasets", "test_dataset",
+                                           "recipe",    "init_from", "model",    "training",
+                                           "promotion", "priority",  NULL};
 
 static void read_names(const json_t *json, struct job_request *request, struct problems *problems)
 {
-    const char *name = DEFAULT_NAME, *dataset = DEFAULT_DATASET;
+    const char *name = DEFAULT_NAME;
     int promotion = PROMOTION_IF_BETTER;
     input_name(json, "", "name", &name, problems);
-    input_name(json, "", "dataset", &dataset, problems);
     int64_t priority = 0;
     input_choice(json, "", "promotion", promotion_names, &promotion, problems);
     input_integer(json, "", "priority", -JOB_PRIORITY_MAX, JOB_PRIORITY_MAX, &priority, problems);
     snprintf(request->name, sizeof request->name, "%s", name);
-    snprintf(request->dataset, sizeof request->dataset, "%s", dataset);
     request->promotion = (enum promotion)promotion;
     request->priority = (int)priority;
 }
@@ -130,23 +130,197 @@ static enum status read_training(const json_t *json, struct train_config *ret_co
     return training ? train_config_from_json(training, "/training", ret_config, problems) : OK;
 }
 
-static enum status find_dataset(const char *name, struct datasets *datasets, struct dataset_info *ret_info,
-                                struct problems *problems)
+/* ---- Datasets -------------------------------------------------------------------------------------- */
+
+static void read_part(const json_t *json, const char *pointer, struct job_part *part,
+                      struct problems *problems)
+{
+    static const char *const fields[] = {"name", "repeat", "revision", NULL};
+    const char *name = "";
+    int64_t repeat = 1, revision = 0;
+    if (!json_is_object(json)) {
+        problems_add(problems, ERR_ARGUMENT, pointer, "expected an object with name, and repeat if need be");
+        return;
+    }
+    input_known_fields(json, pointer, fields, problems);
+    input_name(json, pointer, "name", &name, problems);
+    input_integer(json, pointer, "repeat", 1, MIX_REPEAT_MAX, &repeat, problems);
+    input_integer(json, pointer, "revision", 1, INT64_MAX, &revision, problems);
+    if (!json_object_get(json, "name"))
+        problems_add(problems, ERR_ARGUMENT, pointer, "name is missing");
+    snprintf(part->name, sizeof part->name, "%s", name);
+    part->repeat = (int)repeat;
+    part->revision = revision;
+}
+
+static void read_list(const json_t *list, struct job_request *request, struct problems *problems)
+{
+    char pointer[32];
+    size_t count = json_array_size(list);
+    if (count < 1 || count > MIX_PARTS_MAX) {
+        problems_add(problems, ERR_ARGUMENT, "/datasets", "expected a list of 1 to %d datasets",
+                     MIX_PARTS_MAX);
+        return;
+    }
+    request->part_count = count;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(pointer, sizeof pointer, "/datasets/%zu", i);
+        read_part(json_array_get(list, i), pointer, &request->parts[i], problems);
+        for (size_t j = 0; j < i; j++)
+            if (*request->parts[i].name && strcmp(request->parts[i].name, request->parts[j].name) == 0)
+                problems_add(problems, ERR_ARGUMENT, pointer, "%s is there twice: repeat it instead",
+                             request->parts[i].name);
+    }
+}
+
+/* Which datasets a request names; all else about them is left open. */
+static void read_parts(const json_t *json, struct job_request *request, struct problems *problems)
+{
+    const char *dataset = NULL, *test = "";
+    const json_t *list = json_object_get(json, "datasets");
+    size_t before = problems->count;
+    input_name(json, "", "dataset", &dataset, problems);
+    input_name(json, "", "test_dataset", &test, problems);
+    snprintf(request->test_dataset, sizeof request->test_dataset, "%s", test);
+    request->part_count = 1;
+    request->parts[0].repeat = 1;
+    snprintf(request->parts[0].name, sizeof request->parts[0].name, "%s",
+             dataset ? dataset : DEFAULT_DATASET);
+    if (!list)
+        return;
+    read_list(list, request, problems);
+    if (problems->count == before && dataset && strcmp(dataset, request->parts[0].name) != 0)
+        problems_add(problems, ERR_ARGUMENT, "/dataset", "is not the first of datasets: leave it out");
+}
+
+/* With the pointer of the request's field, whichever way it names the dataset. */
+static void part_pointer(const json_t *json, size_t index, const char *field, char ret_pointer[48])
+{
+    if (json_object_get(json, "datasets"))
+        snprintf(ret_pointer, 48, "/datasets/%zu/%s", index, field);
+    else
+        snprintf(ret_pointer, 48, "/dataset");
+}
+
+/* How many images a part has; pins the revision of own data. */
+static enum status find_part(const json_t *json, size_t index, struct datasets *datasets,
+                             struct job_part *part, struct dataset_info *ret_info, struct problems *problems)
+{
+    char name[48], revision[48];
+    struct error err;
+    struct dataset *pinned;
+    part_pointer(json, index, "name", name);
+    part_pointer(json, index, "revision", revision);
+    enum status status = datasets_info(datasets, part->name, ret_info, &err);
+    if (status == OK && part->revision && part->revision != ret_info->revision) {
+        if ((status = datasets_open_revision(datasets, part->name, part->revision, &pinned, &err))) {
+            problems_add(problems, ERR_ARGUMENT, revision, "%s", err.message);
+            return status;
+        }
+        ret_info->splits[SPLIT_TRAIN].count = dataset_count(pinned);
+        dataset_unref(pinned);
+    }
+    if (status == OK && ret_info->splits[SPLIT_TRAIN].count == 0)
+        status = error_set(&err, ERR_NOT_FOUND, "%s has no images yet", part->name);
+    if (status)
+        problems_add(problems, ERR_ARGUMENT, name, "%s", err.message);
+    else if (part->revision == 0)
+        part->revision = ret_info->revision;
+    return status;
+}
+
+static enum status find_test(struct job_request *request, struct datasets *datasets,
+                             struct problems *problems)
 {
     struct error err;
-    enum status status = datasets_info(datasets, name, ret_info, &err);
+    struct split_info info;
+    if (*request->test_dataset == '\0')
+        snprintf(request->test_dataset, sizeof request->test_dataset, "%s", DEFAULT_DATASET);
+    enum status status = datasets_split_info(datasets, request->test_dataset, SPLIT_TEST, &info, &err);
     if (status)
-        problems_add(problems, ERR_ARGUMENT, "/dataset", "%s", err.message);
+        problems_add(problems, ERR_ARGUMENT, "/test_dataset", "%s", err.message);
+    else
+        request->test_images = info.count;
     return status;
+}
+
+/* Own data may be few images. */
+static void check_size(const struct job_request *request, struct problems *problems)
+{
+    const struct train_split *split = &request->split;
+    if (split->train < (size_t)request->training.batch_size)
+        problems_add(problems, ERR_ARGUMENT, "/training/batch_size",
+                     "%zu images to train on do not fill a batch of %d: add images or make it smaller",
+                     split->train, request->training.batch_size);
+    if (split->validation == 0 && request->training.validation_split > 0)
+        problems_add(problems, ERR_ARGUMENT, "/training/validation_split",
+                     "%g of so few images is none: add images, raise it, or set it to 0",
+                     request->training.validation_split);
+    if (split->train + split->validation > MIX_IMAGES_MAX)
+        problems_add(problems, ERR_ARGUMENT, "/datasets",
+                     "%zu images with repetitions are more than the %d that may be", split->train,
+                     MIX_IMAGES_MAX);
+}
+
+static enum status find_datasets(const json_t *json, struct job_request *request, struct datasets *datasets,
+                                 struct problems *problems)
+{
+    struct mix_part parts[MIX_PARTS_MAX] = {{NULL}};
+    enum status all = OK;
+    for (size_t i = 0; i < request->part_count; i++) {
+        struct job_part *part = &request->parts[i];
+        struct dataset_info info;
+        if (*part->name == '\0') /* said already */
+            return ERR_ARGUMENT;
+        enum status status = find_part(json, i, datasets, part, &info, problems);
+        all = all ? all : status;
+        if (status)
+            continue;
+        parts[i] = (struct mix_part){NULL, info.splits[SPLIT_TRAIN].count, part->repeat};
+        if (*request->test_dataset == '\0' && info.splits[SPLIT_TEST].count)
+            snprintf(request->test_dataset, sizeof request->test_dataset, "%s", part->name);
+    }
+    if (all == OK)
+        all = find_test(request, datasets, problems);
+    if (all == OK)
+        request->split = mix_split_of(&request->training, parts, request->part_count);
+    return all;
+}
+
+bool job_request_is_mix(const struct job_request *request)
+{
+    return request->part_count > 1 || request->parts[0].repeat > 1;
+}
+
+enum status job_request_open(const json_t *config, struct datasets *datasets,
+                             struct mix_part ret_parts[MIX_PARTS_MAX], struct dataset **ret_test,
+                             struct error *err)
+{
+    struct job_request request = {.part_count = 0};
+    struct problems problems = {0};
+    read_parts(config, &request, &problems);
+    if (problems.count)
+        return problems_first(&problems, err);
+    for (size_t i = 0; i < request.part_count; i++) {
+        const struct job_part *part = &request.parts[i];
+        enum status status =
+            datasets_open_revision(datasets, part->name, part->revision, &ret_parts[i].data, err);
+        if (status)
+            return status;
+        ret_parts[i].count = dataset_count(ret_parts[i].data);
+        ret_parts[i].repeat = part->repeat;
+    }
+    const char *test = *request.test_dataset ? request.test_dataset : request.parts[0].name;
+    return datasets_open(datasets, test, SPLIT_TEST, ret_test, err);
 }
 
 #define MEBIBYTE (1024.0 * 1024.0)
 
-static void check_memory(const struct job_request *request, const struct dataset_info *dataset,
-                         const struct job_limits *limits, struct problems *problems)
+static void check_memory(const struct job_request *request, const struct job_limits *limits,
+                         struct problems *problems)
 {
     size_t bytes = trainer_memory(&request->plan, &request->training, limits->threads), images;
-    if (__builtin_mul_overflow(dataset->splits[SPLIT_TRAIN].count + dataset->splits[SPLIT_TEST].count,
+    if (__builtin_mul_overflow(request->split.train + request->split.validation + request->test_images,
                                IMAGE_PIXELS + 1, &images) ||
         __builtin_add_overflow(bytes, images, &bytes))
         bytes = SIZE_MAX;
@@ -162,20 +336,22 @@ enum status job_request_from_json(const json_t *json, const struct job_sources *
                                   struct problems *problems)
 {
     struct job_request request = {0};
-    struct dataset_info dataset;
     struct model_spec recipe = {0};
     size_t before = problems->count;
     input_known_fields(json, "", known_fields, problems);
     read_names(json, &request, problems);
+    read_parts(json, &request, problems);
     read_recipe(json, &request, &recipe, problems);
     read_origin(json, &request.init_from, problems);
     enum status model = request.init_from.version && sources->registry
                             ? read_origins_model(json, &request, sources->registry, &request.plan, problems)
                             : read_model(json, &recipe, &request.plan, problems);
     enum status training = read_training(json, &request.training, problems);
-    enum status found = find_dataset(request.dataset, sources->datasets, &dataset, problems);
+    enum status found = find_datasets(json, &request, sources->datasets, problems);
+    if (training == OK && found == OK && (job_request_is_mix(&request) || request.parts[0].revision))
+        check_size(&request, problems);
     if (model == OK && training == OK && found == OK)
-        check_memory(&request, &dataset, limits, problems);
+        check_memory(&request, limits, problems);
     if (problems->count > before)
         return ERR_ARGUMENT;
     *ret_request = request;
@@ -189,6 +365,30 @@ static bool add_origin(json_t *json, const struct job_origin *origin)
                                                                  "version", origin->version)) == 0;
 }
 
+static json_t *parts_to_json(const struct job_request *request)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < request->part_count; i++) {
+        const struct job_part *part = &request->parts[i];
+        json_t *json = json_pack("{s:s, s:i}", "name", part->name, "repeat", part->repeat);
+        if (part->revision)
+            json_object_set_new(json, "revision", json_integer((json_int_t)part->revision));
+        json_array_append_new(list, json);
+    }
+    return list;
+}
+
+/* What `dataset` alone does not say. */
+static bool add_datasets(json_t *json, const struct job_request *request)
+{
+    const struct job_part *first = &request->parts[0];
+    if ((job_request_is_mix(request) || first->revision) &&
+        json_object_set_new(json, "datasets", parts_to_json(request)))
+        return false;
+    return strcmp(request->test_dataset, first->name) == 0 ||
+           json_object_set_new(json, "test_dataset", json_string(request->test_dataset)) == 0;
+}
+
 static bool add_recipe(json_t *json, const char *recipe)
 {
     return *recipe == '\0' || json_object_set_new(json, "recipe", json_string(recipe)) == 0;
@@ -197,10 +397,11 @@ static bool add_recipe(json_t *json, const char *recipe)
 json_t *job_request_to_json(const struct job_request *request)
 {
     json_t *json =
-        json_pack("{s:s, s:s, s:o, s:o, s:s}", "name", request->name, "dataset", request->dataset, "model",
-                  model_spec_to_json(&request->plan.spec), "training",
+        json_pack("{s:s, s:s, s:o, s:o, s:s}", "name", request->name, "dataset", request->parts[0].name,
+                  "model", model_spec_to_json(&request->plan.spec), "training",
                   train_config_to_json(&request->training), "promotion", promotion_names[request->promotion]);
-    if (json && add_recipe(json, request->recipe) && add_origin(json, &request->init_from))
+    if (json && add_datasets(json, request) && add_recipe(json, request->recipe) &&
+        add_origin(json, &request->init_from))
         return json;
     json_decref(json);
     return NULL;

@@ -104,14 +104,17 @@ static enum status read_request(struct run *run, struct error *err)
         return error_set(err, ERR_FORMAT, "the job's configuration cannot be read: %s", where.text);
 
     /* The datasets come first: checking the request looks at them, too. */
-    const char *dataset = json_string_value(json_object_get(config, "dataset"));
-    enum status status =
-        datasets_open(run->app->datasets, dataset ? dataset : "", SPLIT_TRAIN, &run->train, err);
-    if (status == OK)
-        status = datasets_open(run->app->datasets, dataset, SPLIT_TEST, &run->test, err);
+    struct mix_part parts[MIX_PARTS_MAX] = {{NULL}};
+    enum status status = job_request_open(config, run->app->datasets, parts, &run->test, err);
     if (status == OK && jobs_check_kept(run->app->jobs, config, &run->request, &problems))
         status = problems_first(&problems, err);
     json_decref(config);
+    if (status == OK && job_request_is_mix(&run->request))
+        status = dataset_mix(parts, run->request.part_count, &run->request.training, &run->train, err);
+    else if (status == OK)
+        run->train = dataset_ref(parts[0].data);
+    for (size_t i = 0; i < MIX_PARTS_MAX; i++)
+        dataset_unref(parts[i].data);
     return status;
 }
 
@@ -143,7 +146,7 @@ static enum status make_trainer(struct run *run, struct error *err)
     status = trainer_load(path, run->train, run->team, &run->trainer, err);
     if (status == ERR_CHANGED)
         return error_set(err, status, "the training images of %s have changed since the job began",
-                         run->request.dataset);
+                         run->request.parts[0].name);
     if (status == ERR_FORMAT)
         tell(run, LOG_WARNING, "starts from the beginning: %s", err->message);
     if (status == ERR_FORMAT || status == ERR_NOT_FOUND)
@@ -176,7 +179,8 @@ static enum status get_ready(struct run *run, struct error *err)
              "trains on the safe core type %s, since the processor's own kernels compute wrongly",
              engine_core_type());
     struct meter_plan plan =
-        meter_plan_of(trainer_config(run->trainer), dataset_count(run->train), dataset_count(run->test));
+        meter_plan_of(trainer_config(run->trainer), dataset_split(run->train, trainer_config(run->trainer)),
+                      dataset_count(run->test));
     meter_start(&run->meter, &plan, clock_seconds(), progress.images, epochs_done(&progress));
     run->images_counted = progress.images;
     if (progress.images > 0)
@@ -270,7 +274,7 @@ static enum status evaluate(struct run *run, struct model *model, struct evaluat
     bool complete;
     enum status status = evaluation_measure(model, run->test, &pace, ret_evaluation, &complete, err);
     if (status == OK && complete)
-        snprintf(ret_evaluation->dataset, sizeof ret_evaluation->dataset, "%s", run->request.dataset);
+        snprintf(ret_evaluation->dataset, sizeof ret_evaluation->dataset, "%s", run->request.test_dataset);
     ret_evaluation->split = SPLIT_TEST;
     return status;
 }
@@ -288,8 +292,8 @@ static void evaluate_rival(struct run *run)
 {
     const struct evaluation_pace pace = {run->team, goes_on, run};
     if (run->request.promotion == PROMOTION_IF_BETTER && !is_trial(run))
-        rival_measure(run->app->store, run->app->registry, run->request.name, run->request.dataset, run->test,
-                      &pace);
+        rival_measure(run->app->store, run->app->registry, run->request.name, run->request.test_dataset,
+                      run->test, &pace);
 }
 
 /* The epoch whose weights the run keeps: with patience the one that validated best, else the last. */

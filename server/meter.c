@@ -6,9 +6,9 @@
 #define ENOUGH        10
 #define FORWARD_SHARE (1.0 / 3.0) /* of the time of a training image: forward, and two backward products */
 
-struct meter_plan meter_plan_of(const struct train_config *config, size_t train_images, size_t test_images)
+struct meter_plan meter_plan_of(const struct train_config *config, struct train_split split,
+                                size_t test_images)
 {
-    struct train_split split = train_split_of(config, train_images);
     return (struct meter_plan){.epochs = config->epochs,
                                .train_images = config->epochs * (int64_t)split.train,
                                .validation_images = (int64_t)split.validation,

@@ -24,7 +24,8 @@ struct meter_plan {
 };
 
 /* Of a run on a training set of `train_images`, tested on `test_images`. */
-struct meter_plan meter_plan_of(const struct train_config *config, size_t train_images, size_t test_images);
+struct meter_plan meter_plan_of(const struct train_config *config, struct train_split split,
+                                size_t test_images);
 
 struct meter {
     struct meter_plan plan;

@@ -1,6 +1,5 @@
 #include "server/sweep_plan.h"
 
-#include "server/datasets.h"
 #include "server/forecast.h"
 #include "server/jobs.h"
 #include "server/json_pointer.h"
@@ -115,15 +114,13 @@ static json_t *make_request(const struct sweep_request *request, const json_t *s
     return job;
 }
 
-static void fill_trial(const struct job_request *job, struct datasets *datasets, int threads,
-                       struct sweep_trial *trial, struct problems *problems)
+static void fill_trial(const struct job_request *job, int threads, struct sweep_trial *trial,
+                       struct problems *problems)
 {
     static const struct error no_validation = {
         .code = ERR_ARGUMENT,
         .message = "a sweep picks the best trial by its accuracy on validation images: validation_split must "
                    "leave some"};
-    struct dataset_info images;
-    struct error err;
     json_t *config = job_request_to_json(job);
     trial->plan.config = config ? json_dumps(config, JSON_COMPACT) : NULL;
     json_decref(config);
@@ -131,22 +128,17 @@ static void fill_trial(const struct job_request *job, struct datasets *datasets,
         problems_add(problems, ERR_MEMORY, "", "no memory for so many trials");
         return;
     }
-    if (datasets_info(datasets, job->dataset, &images, &err)) {
-        add_once(problems, &err, "/base/dataset");
-        return;
-    }
     trial->plan.seed = job->training.seed;
     trial->multiply_adds = job->plan.multiply_adds;
     trial->memory = trainer_memory(&job->plan, &job->training, threads);
-    trial->work =
-        meter_plan_of(&job->training, images.splits[SPLIT_TRAIN].count, images.splits[SPLIT_TEST].count);
+    trial->work = meter_plan_of(&job->training, job->split, job->test_images);
     if (trial->work.validation_images == 0)
         add_once(problems, &no_validation, "/base/training/validation_split");
 }
 
 /* What is wrong with the request goes to `problems`. */
-static void check_trial(const struct sweep_request *request, struct jobs *jobs, struct datasets *datasets,
-                        int threads, const json_t *settings, const json_t *json, struct sweep_trial *trial,
+static void check_trial(const struct sweep_request *request, struct jobs *jobs, int threads,
+                        const json_t *settings, const json_t *json, struct sweep_trial *trial,
                         struct problems *problems)
 {
     struct job_request job;
@@ -154,7 +146,7 @@ static void check_trial(const struct sweep_request *request, struct jobs *jobs, 
     char place[JSON_POINTER_SIZE];
     trial->plan.seconds = NAN;
     if (jobs_check(jobs, json, &job, &faults) == OK) {
-        fill_trial(&job, datasets, threads, trial, problems);
+        fill_trial(&job, threads, trial, problems);
         return;
     }
     for (size_t i = 0; i < faults.count && i < PROBLEMS_KEPT; i++) {
@@ -176,7 +168,6 @@ static void check_trial(const struct sweep_request *request, struct jobs *jobs, 
 struct planning {
     const struct sweep_request *request;
     struct jobs *jobs;
-    struct datasets *datasets;
     int threads;
     struct sweep_plan *plan;
     json_t *seen; /* settings so far */
@@ -207,8 +198,7 @@ static void add_combination(struct planning *planning, const json_t *settings)
         struct sweep_trial *trial = &plan->trials[plan->count++];
         *trial = (struct sweep_trial){.plan.combination = combination};
         trial->plan.settings = json_dumps(settings, JSON_COMPACT | JSON_REAL_PRECISION(15));
-        check_trial(request, planning->jobs, planning->datasets, planning->threads, settings, json, trial,
-                    planning->problems);
+        check_trial(request, planning->jobs, planning->threads, settings, json, trial, planning->problems);
         plan->possible += trial->plan.config != NULL;
         if (trial->memory > plan->memory)
             plan->memory = trial->memory;
@@ -255,9 +245,8 @@ static void check_base(const struct planning *planning)
     }
 }
 
-enum status sweep_plan_create(const struct sweep_request *request, struct jobs *jobs,
-                              struct datasets *datasets, int threads, struct sweep_plan *ret_plan,
-                              struct problems *problems)
+enum status sweep_plan_create(const struct sweep_request *request, struct jobs *jobs, int threads,
+                              struct sweep_plan *ret_plan, struct problems *problems)
 {
     size_t combinations = sweep_request_combinations(request), count, before = problems->count;
     size_t runs = request->seed_count ? request->seed_count : 1;
@@ -269,7 +258,7 @@ enum status sweep_plan_create(const struct sweep_request *request, struct jobs *
         return ERR_ARGUMENT;
     }
     plan.trials = calloc(count, sizeof *plan.trials);
-    struct planning planning = {request, jobs, datasets, threads, &plan, json_array(), problems};
+    struct planning planning = {request, jobs, threads, &plan, json_array(), problems};
     if (plan.trials && planning.seen) {
         check_base(&planning);
         add_combinations(&planning, combinations);

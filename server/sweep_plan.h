@@ -10,7 +10,6 @@
 
 #include <pthread.h>
 
-struct datasets;
 struct jobs;
 
 struct sweep_trial {
@@ -31,9 +30,8 @@ void sweep_plan_clear(struct sweep_plan *plan);
 
 /* A combination whose layers do not fit together, or that needs more memory than allowed, is an impossible trial. Anything
  * else that is wrong is wrong with the request: it is added to `problems`, and ERR_ARGUMENT returned. */
-MUST_CHECK enum status sweep_plan_create(const struct sweep_request *request, struct jobs *jobs,
-                                         struct datasets *datasets, int threads, struct sweep_plan *ret_plan,
-                                         struct problems *problems);
+MUST_CHECK enum status sweep_plan_create(const struct sweep_request *request, struct jobs *jobs, int threads,
+                                         struct sweep_plan *ret_plan, struct problems *problems);
 
 /* Rates measured so far, so that the same network is not measured twice. */
 #define SWEEP_RATES 64

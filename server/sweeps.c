@@ -190,8 +190,7 @@ enum status sweeps_plan(struct sweeps *sweeps, const struct sweep_request *reque
                         struct sweep_plan *ret_plan, struct problems *problems, struct error *err)
 {
     struct sweep_plan plan;
-    enum status status =
-        sweep_plan_create(request, sweeps->jobs, sweeps->datasets, sweeps->threads, &plan, problems);
+    enum status status = sweep_plan_create(request, sweeps->jobs, sweeps->threads, &plan, problems);
     if (status)
         return status;
     status = sweep_plan_measure(&plan, request, sweeps->jobs, sweeps->threads, &sweeps->rates, err);

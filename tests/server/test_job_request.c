@@ -63,7 +63,7 @@ static void an_empty_request_is_the_reference_job(void **state)
     struct problems problems;
     assert_int_equal(check("{}", &no_limits, &request, &problems), OK);
     assert_string_equal(request.name, "digits");
-    assert_string_equal(request.dataset, "mnist");
+    assert_string_equal(request.parts[0].name, "mnist");
     assert_int_equal(request.plan.parameters, 889834);
     assert_int_equal(request.training.epochs, 10);
     assert_int_equal(request.promotion, PROMOTION_IF_BETTER);
@@ -79,7 +79,7 @@ static void a_full_request_comes_back_as_it_was(void **state)
     struct problems problems;
     assert_int_equal(check(text, &no_limits, &request, &problems), OK);
     assert_string_equal(request.name, "stripes");
-    assert_string_equal(request.dataset, "tiny");
+    assert_string_equal(request.parts[0].name, "tiny");
     assert_int_equal(request.plan.parameters, 7850);
     assert_int_equal(request.training.epochs, 3);
     assert_int_equal(request.training.seed, 9);
