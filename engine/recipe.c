@@ -21,15 +21,26 @@ static void make_quick(struct train_config *config)
     config->augmentation = (struct augmentation){.rotation = 7, .shift = 1, .scale = 0.07, .shear = 0.07};
 }
 
+/* Many epochs on moved images, and the average of the weights. What moves images further costs nothing on MNIST, but on
+ * clothes a point: there it hides what tells a shirt from a coat. */
 static void make_best(struct train_config *config)
 {
-    config->epochs = 30;
+    config->epochs = 40;
     config->batch_size = 128;
     config->learning_rate = 2e-3;
     config->schedule = SCHEDULE_COSINE;
     config->warmup = 0.1;
     config->ema_decay = 0.999;
     config->validation_split = 0.02;
+    config->augmentation =
+        (struct augmentation){.rotation = 7, .shift = 1.5, .scale = 0.08, .shear = 0.08, .elastic = 0.5};
+}
+
+/* The same on images that vary as much as hands, pens and scanners do. */
+static void make_drawings(struct train_config *config)
+{
+    make_best(config);
+    config->epochs = 30;
     config->augmentation = (struct augmentation){
         .rotation = 12, .shift = 2.5, .scale = 0.12, .shear = 0.15, .elastic = 1, .thickness = 0.3};
 }
@@ -43,7 +54,11 @@ static const struct {
     {"quick", "reference", make_quick,
      "Three epochs at a falling rate on mildly moved images, weights averaged: done in a minute or less"},
     {"best", "reference_dropout", make_best,
-     "Thirty epochs at a falling rate on boldly varied images, dropout, weights averaged: the most accurate"},
+     "Forty epochs at a falling rate on mildly moved images, dropout, weights averaged: the most accurate on "
+     "test images"},
+    {"drawings", "reference_dropout", make_drawings,
+     "Thirty epochs on boldly varied images, else as best: reads digits that look least like the test "
+     "images"},
 };
 #define RECIPES (sizeof recipes / sizeof *recipes)
 

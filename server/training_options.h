@@ -55,7 +55,8 @@ struct training_options {
         option, OPTION_STRING, offsetof(struct settings, training.field), value, .help = text                \
     }
 #define RECIPE_HELP                                                                                          \
-    "A model and how to train it: reference (if none is given), quick or best; the options below replace "   \
+    "A model and how to train it: reference (if none is given), quick, best or drawings; the options below " \
+    "replace "                                                                                               \
     "parts of it"
 #define TRAINING_OPTIONS                                                                                     \
     {"recipe", OPTION_STRING, offsetof(struct settings, training.recipe), "NAME",                            \

@@ -14,12 +14,12 @@ static void recipes_are_listed_with_what_they_train(void **state)
     (void)state;
     const struct response *list = get(server, "/api/v1/recipes");
     assert_int_equal(list->status, 200);
-    assert_int_equal(json_array_size(json_at(list, "/data")), 3);
+    assert_int_equal(json_array_size(json_at(list, "/data")), 4);
     assert_string_equal(text_at(list, "/data/0/name"), "reference");
     assert_string_equal(text_at(list, "/data/2/name"), "best");
     assert_int_equal(integer_at(list, "/data/0/parameters"), 889834);
     assert_int_equal(integer_at(list, "/data/0/training/epochs"), 10);
-    assert_int_equal(integer_at(list, "/data/2/training/epochs"), 30);
+    assert_int_equal(integer_at(list, "/data/2/training/epochs"), 40);
     assert_true(json_number_value(json_at(list, "/data/2/training/augmentation/rotation")) > 0);
     assert_string_equal(text_at(list, "/data/0/model/layers/0/type"), "conv2d");
     assert_true(strlen(text_at(list, "/data/1/description")) > 20);
@@ -56,7 +56,7 @@ static void an_unknown_recipe_is_told_which_there_are(void **state)
     (void)state;
     const struct response *response = post_json(server, "/api/v1/jobs", "{\"recipe\":\"slow\"}");
     assert_problem(response, 422, "invalid", "/recipe");
-    assert_non_null(strstr(response->body, "reference, quick, best"));
+    assert_non_null(strstr(response->body, "reference, quick, best, drawings"));
 }
 
 /* ---- Fine-tuning ------------------------------------------------------------------------------------ */

@@ -137,7 +137,8 @@ static void wrong_options_are_all_named(void **state)
 {
     (void)state;
     assert_int_equal(program_run("train --recipe slow"), 2);
-    assert_err("digitd train: --recipe: no recipe is called \"slow\"; there are: reference, quick, best\n");
+    assert_err("digitd train: --recipe: no recipe is called \"slow\"; there are: reference, quick, best, "
+               "drawings\n");
     assert_int_equal(program_run("train --schedule linear --rotation 90 --warmup x"), 2);
     assert_err("digitd train: --schedule: expected one of constant, cosine, found a string \"linear\"\n"
                "digitd train: --warmup: expected a number from 0 and below 1, found a string \"x\"\n"
@@ -268,10 +269,10 @@ static void describe_prints_the_recipe_that_was_asked_for(void **state)
     assert_int_equal(program_run("describe"), 0);
     assert_null(strstr(program_out(), "Recipe\n"));
     assert_int_equal(program_run("describe --recipe best --seed 8"), 0);
-    assert_out_has("\nRecipe\n--------------------------\nepochs             30\n");
+    assert_out_has("\nRecipe\n--------------------------\nepochs             40\n");
     assert_out_has("\nschedule           cosine\n");
     assert_out_has("\nseed               8\n");
-    assert_out_has("\nrotation           12\n");
+    assert_out_has("\nrotation           7\n");
 }
 
 static void memory_counts_what_the_recipe_keeps(void **state)

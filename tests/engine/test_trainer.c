@@ -401,7 +401,8 @@ static void recipes_are_found_by_name(void **state)
     assert_int_equal(recipe_find("reference", &spec, &config, &err), OK);
     assert_memory_equal(&config, &reference, sizeof config);
     assert_int_equal(recipe_find("slow", &spec, &config, &err), ERR_NOT_FOUND);
-    assert_string_equal(err.message, "no recipe is called \"slow\"; there are: reference, quick, best");
+    assert_string_equal(err.message,
+                        "no recipe is called \"slow\"; there are: reference, quick, best, drawings");
 }
 
 static void a_run_without_images_or_with_a_wrong_config_is_refused(void **state)
