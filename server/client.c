@@ -442,19 +442,19 @@ static bool add_part(curl_mime *form, const char *name, const char *file)
            (part && curl_mime_name(part, name) == CURLE_OK && curl_mime_filedata(part, file) == CURLE_OK);
 }
 
-int client_upload(struct client *client, const char *weights, const char *spec, json_t **ret_json,
-                  const char *format, ...)
+int client_upload(struct client *client, const char *part, const char *file, const char *spec,
+                  json_t **ret_json, const char *format, ...)
 {
     char path[ADDRESS_SIZE], address[ADDRESS_SIZE];
     MAKE_PATH(path, format);
-    const char *const files[] = {weights, spec};
+    const char *const files[] = {file, spec};
     for (size_t i = 0; i < ARRAY_LENGTH(files) && files[i]; i++)
         if (access(files[i], R_OK) != 0)
             return cli_failed(client_command(client), "%s: %s", files[i], strerror(errno));
     make_address(client, path, address);
     set_up(client, "POST", address, NULL);
     curl_mime *form = curl_mime_init(client->curl);
-    if (!form || !add_part(form, "weights", weights) || !add_part(form, "spec", spec)) {
+    if (!form || !add_part(form, part, file) || !add_part(form, "spec", spec)) {
         curl_mime_free(form);
         return cli_failed(client_command(client), "no memory for the form");
     }

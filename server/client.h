@@ -67,9 +67,9 @@ MUST_CHECK int client_send_take(struct client *client, const char *method, json_
 MUST_CHECK int client_download(struct client *client, const char *file, const char *path, ...)
     PRINTF_LIKE(3, 4);
 
-/* POST of a form: the file as `weights` and, unless NULL, another as `spec`. */
-MUST_CHECK int client_upload(struct client *client, const char *weights, const char *spec, json_t **ret_json,
-                             const char *path, ...) PRINTF_LIKE(5, 6);
+/* POST of a form: the file as the part of that name and, unless NULL, another as `spec`. */
+MUST_CHECK int client_upload(struct client *client, const char *part, const char *file, const char *spec,
+                             json_t **ret_json, const char *path, ...) PRINTF_LIKE(6, 7);
 
 /* HTTP status of the last answer. */
 long client_status(const struct client *client);

@@ -16,6 +16,7 @@ static const struct command commands[] = {
     {"jobs", cmd_jobs, "Start, watch and steer trainings of a running server"},
     {"sweep", cmd_sweep, "Compare many trainings on a running server"},
     {"models", cmd_models, "Manage the models of a running server"},
+    {"data", cmd_data, "Show the datasets of a running server, and add drawings"},
     {"version", cmd_version, "Print the version"},
     {"help", cmd_help, "Explain the program or a command"},
 };

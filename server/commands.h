@@ -22,6 +22,6 @@ int command_unknown(const char *name);
 void commands_print_help(void);
 
 command_function cmd_train, cmd_evaluate, cmd_predict, cmd_describe, cmd_export, cmd_jobs, cmd_models,
-    cmd_sweep, cmd_version, cmd_help;
+    cmd_sweep, cmd_data, cmd_version, cmd_help;
 
 #endif

@@ -39,7 +39,7 @@ struct connection {
 struct load {
     int epoll, connection_count;
     size_t batch; /* images of a request */
-    double rate; /* requests a second; 0: as many as are answered */
+    double rate;  /* requests a second; 0: as many as are answered */
     struct connection *connections;
     struct connection **idle; /* a stack */
     int idle_count;

@@ -27,9 +27,9 @@ static void an_unknown_command_suggests_the_nearest(void **state)
 static const struct {
     const char *name, *refuses;
 } commands[] = {
-    {"serve", "serve"},       {"train", "train"},     {"evaluate", "evaluate"}, {"predict", "predict"},
-    {"describe", "describe"}, {"export", "export"},   {"jobs", "jobs list"},    {"models", "models list"},
-    {"sweep", "sweep start"}, {"version", "version"}, {"help", "help"},
+    {"serve", "serve"},       {"train", "train"},    {"evaluate", "evaluate"}, {"predict", "predict"},
+    {"describe", "describe"}, {"export", "export"},  {"jobs", "jobs list"},    {"models", "models list"},
+    {"sweep", "sweep start"}, {"data", "data list"}, {"version", "version"},   {"help", "help"},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
