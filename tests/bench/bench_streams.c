@@ -65,6 +65,10 @@ static void take_line(struct crowd *crowd, struct follower *follower)
 {
     follower->line[follower->length] = '\0';
     follower->length = 0;
+    if (strncmp(follower->line, "HTTP/1.1 ", 9) == 0 && strncmp(follower->line, "HTTP/1.1 200", 12) != 0) {
+        fprintf(stderr, "a stream was refused: %s\n", follower->line);
+        exit(1);
+    }
     if (strncmp(follower->line, "event: progress", 15) == 0)
         crowd->progress++;
     if (strncmp(follower->line, "id: ", 4) != 0)

@@ -64,10 +64,25 @@ def last_event(digitd, after=0):
             return after
 
 
-def training_speed(digitd):
-    before, start = images_trained(digitd), time.monotonic()
+def serving_ticks(*processes):
+    """Processor time of all threads but those that train, which run at idle priority, in ticks."""
+    ticks = 0
+    for process in processes:
+        for thread in os.listdir(f"/proc/{process.pid}/task"):
+            with open(f"/proc/{process.pid}/task/{thread}/stat", encoding="utf-8") as file:
+                fields = file.read().rpartition(")")[2].split()
+            if int(fields[38]) != os.SCHED_IDLE:
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks
+
+
+def training_speed(digitd, streams):
+    """Images a second, and the share of all processors that serving and following took meanwhile."""
+    before, ticks, start = images_trained(digitd), serving_ticks(digitd.process, streams.process), time.monotonic()
     time.sleep(STREAM_SECONDS)
-    return (images_trained(digitd) - before) / (time.monotonic() - start)
+    seconds = time.monotonic() - start
+    used = (serving_ticks(digitd.process, streams.process) - ticks) / os.sysconf("SC_CLK_TCK")
+    return (images_trained(digitd) - before) / seconds, used / seconds / os.cpu_count()
 
 
 def streams_in_turns(digitd, build):
@@ -76,9 +91,9 @@ def streams_in_turns(digitd, build):
     streams = Streams(build, digitd.port, last_event(digitd))
     alone, followed = [], []
     for _ in range(STREAM_TURNS):
-        alone.append(training_speed(digitd))
+        alone.append(training_speed(digitd, streams))
         streams.turn()
-        followed.append(training_speed(digitd))
+        followed.append(training_speed(digitd, streams))
         streams.turn()
     streams.turn()
     digitd.call(f"/api/v1/jobs/{job}/cancel", method="POST")
@@ -91,16 +106,19 @@ def streams_in_turns(digitd, build):
 
 def bench_streams(bench):
     with tempfile.TemporaryDirectory() as folder:
-        digitd = Digitd(bench.options.build, bench.options.data_dir, folder, "--event-streams", str(STREAMS))
+        digitd = Digitd(bench.options.build, bench.options.data_dir, folder, "--event-streams",
+                        str(2 * STREAMS))  # those that were just closed may count for a moment
         try:
             alone, followed, said, last = streams_in_turns(digitd, bench.options.build)
         finally:
             digitd.end()
     bench.results["streams"] = {"alone": alone, "followed": followed, **said}
+    (alone, idle), (followed, busy) = zip(*alone), zip(*followed)
     ratios = [loaded / free for loaded, free in zip(followed, alone)]
     print(f"\n{STREAMS} streams of events while a job trains, {STREAM_TURNS} times {STREAM_SECONDS} s, and as often without")
     print(f"training, images/s: {median(alone):,.0f} alone, {median(followed):,.0f} followed; "
           f"it keeps {sum(followed) / sum(alone):.1%} (turns: {', '.join(f'{ratio:.1%}' for ratio in ratios)})")
+    print(f"server and clients take {sum(busy) / len(busy):.1%} of the processors for it, {sum(idle) / len(idle):.1%} without")
     whole = said["faults"] == 0 and said["least"] == said["most"] == last
     print(f"{said['events']:,} events and {said['progress']:,} messages of progress; each event to each stream once and in "
           f"order: {'yes' if whole else 'NO: ' + json.dumps(said) + f', the last one is {last}'}")
