@@ -1,6 +1,6 @@
 // Brings the page to life: the shell at once, a view's code when the view is first on show.
 
-import { byId, setText } from './dom.js';
+import { byId, element, setText } from './dom.js';
 import { startEvents } from './events.js';
 import { duration } from './format.js';
 import { currentRoute, startRouter } from './router.js';
@@ -12,12 +12,33 @@ startTheme();
 const store = createStore(currentRoute());
 const events = startEvents(store);
 
+/** @type {Promise<void> | null} */
+let styled = null;
+
+/** The style of the screens that come after the first visit's. */
+function style() {
+  styled ??= new Promise((resolve, reject) => {
+    const link = element('link', { rel: 'stylesheet', href: '/css/results.css' });
+    link.addEventListener('load', () => resolve());
+    link.addEventListener('error', () => {
+      link.remove();
+      styled = null;
+      reject(new TypeError('The style could not be fetched.'));
+    });
+    document.head.append(link);
+  });
+  return styled;
+}
+
+/** A view's code, and its style. @template Code @param {Promise<Code>} code @returns {Promise<Code>} */
+const withStyle = async (code) => (await Promise.all([code, style()]))[0];
+
 const STARTS = {
   draw: async () => startDraw(store),
   train: async () => (await import('./views/train.js')).startTrain(store, events.refresh),
-  compare: async () => (await import('./views/compare.js')).startCompare(store, events.refresh),
-  models: async () => (await import('./views/models.js')).startModels(store),
-  inspect: async () => (await import('./views/inspect.js')).startInspect(store),
+  compare: async () => (await withStyle(import('./views/compare.js'))).startCompare(store, events.refresh),
+  models: async () => (await withStyle(import('./views/models.js'))).startModels(store),
+  inspect: async () => (await withStyle(import('./views/inspect.js'))).startInspect(store),
 };
 /** @type {Set<string>} views that are alive, or on their way */
 const started = new Set();
