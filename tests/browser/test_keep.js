@@ -62,6 +62,21 @@ test('a picture is kept too, and what was stored is what the network saw', async
   assert.deepEqual(await pixels(`data:image/png;base64,${png}`), await pixels(await page.locator('#seen').getAttribute('src')));
 });
 
+test('what was kept is trained on, mixed with what the network may know', async () => {
+  const page = await visit();
+  await drawDigit(page, 2);
+  await answer(page);
+  await page.click('#keep summary');
+  await page.getByRole('button', { name: 'It was a 2' }).click();
+  const started = page.waitForResponse((response) => response.request().method() === 'POST' && response.url().endsWith('/jobs'));
+  await page.getByRole('button', { name: 'Train on them' }).click();
+  const { id, config } = await (await started).json();
+  await page.waitForFunction((hash) => location.hash === hash, `#train/${id}`);
+  assert.deepEqual(config.init_from, { model: 'digits', version: 1 });
+  assert.deepEqual(config.datasets.map(({ name }) => name), ['mnist', 'drawings']);
+  await service.call('POST', `/api/v1/jobs/${id}/cancel`);
+});
+
 test('the keyboard does it', async () => {
   const page = await visit();
   await drawDigit(page, 7);

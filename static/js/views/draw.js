@@ -263,9 +263,9 @@ function startWhy(ask) {
 
 /**
  * The part that keeps a drawing with the digit that it really is; its code comes when it is first opened.
- * @param {() => number[][][] | Blob} drawing
+ * @param {() => number[][][] | Blob} drawing @param {() => { model: string, version: number } | null} production
  */
-function startKeep(drawing) {
+function startKeep(drawing, production) {
   const part = byId('keep', HTMLDetailsElement);
   const place = byId('keep-place', HTMLElement);
   /** @type {{ clear: () => void } | null} */
@@ -274,7 +274,7 @@ function startKeep(drawing) {
     if (!part.open || keep) return;
     try {
       const { createKeep } = await import('./keep.js');
-      keep ??= createKeep(place, drawing);
+      keep ??= createKeep(place, drawing, production);
     } catch {
       setText(place, 'The server did not answer.');
     }
@@ -321,7 +321,10 @@ export function startDraw(store) {
   }
 
   const drawing = () => (pad.strokes.isEmpty && picture ? picture : pad.strokes.list);
-  const keep = startKeep(drawing);
+  const keep = startKeep(drawing, () => {
+    const model = store.state.models.find((one) => one.production);
+    return model?.production ? { model: model.name, version: model.production } : null;
+  });
   const sayWhy = startWhy(() => (pad.isEmpty || !canRead() ? null : askWhy(drawing(), readerOf(store.state.route))));
 
   const reading = latestWins(async () => {
