@@ -9,13 +9,14 @@ import { svg } from './svg.js';
 const SIDE = 260;
 const LEFT = 46;
 const BELOW = 40;
+const TOP = 14; // half of the largest dot
 const RIGHT = 26; // half of the last tick's text
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 
 /** @param {Calibration['bins']} bins @param {string} said */
 function diagram(bins, said) {
   const x = (/** @type {number} */ share) => LEFT + share * SIDE;
-  const y = (/** @type {number} */ share) => 10 + (1 - share) * SIDE;
+  const y = (/** @type {number} */ share) => TOP + (1 - share) * SIDE;
   const most = Math.max(...bins.map(({ count }) => count));
   const ticks = TICKS.flatMap((share) => [
     svg('path', { class: 'grid', d: `M${x(0)} ${y(share)}H${x(1)}` }),
@@ -23,8 +24,8 @@ function diagram(bins, said) {
     svg('text', { x: x(share), y: y(0) + 18, class: 'tick' }, percent(share, 0))]);
   const dots = bins.map(({ confidence, accuracy, count }) => svg('circle', { cx: x(confidence), cy: y(accuracy),
     r: 3 + 9 * Math.sqrt(count / most) }));
-  return svg('svg', { class: 'calibration', viewBox: `0 0 ${LEFT + SIDE + RIGHT} ${SIDE + BELOW + 14}`, width: LEFT + SIDE + RIGHT,
-    height: SIDE + BELOW + 14, role: 'img', 'aria-label': said },
+  return svg('svg', { class: 'calibration', viewBox: `0 0 ${LEFT + SIDE + RIGHT} ${SIDE + BELOW + TOP}`, width: LEFT + SIDE + RIGHT,
+    height: SIDE + BELOW + TOP, role: 'img', 'aria-label': said },
   ...ticks, svg('path', { class: 'ideal', d: `M${x(0)} ${y(0)}L${x(1)} ${y(1)}` }), ...dots,
   svg('text', { x: x(0.5), y: SIDE + BELOW + 8, class: 'tick' }, 'confidence'));
 }

@@ -24,7 +24,7 @@ export const gallery = (mistakes, dataset, chosen, addressOf) => element('ol', {
     element('span', { class: 'visually-hidden' }, `Image ${index}: a ${label} read as ${predicted}, `),
     element('img', { src: imageOf(dataset, index), alt: '', width: '72', height: '72', loading: 'lazy' }),
     element('span', { 'aria-hidden': 'true' }, `${label} → ${predicted}`),
-    element('span', { class: 'muted small' }, `${probability(confidence)} sure`)));
+    element('span', { class: 'muted small' }, probability(confidence), element('span', { class: 'visually-hidden' }, ' sure'))));
 }));
 
 /** @param {number[]} shares @param {number} top */
