@@ -21,7 +21,7 @@ SUBMAKE = $(MAKE) --no-print-directory $(if $(V),,--silent)
 show = $(if $(V),,@echo "  $(1) $(2)" &&)
 
 ENGINE_LIBS := -lopenblas -ljansson -lnettle -lprotobuf-c -lz -lm
-SERVER_LIBS := -lmicrohttpd -lcurl -lpng -lsqlite3
+SERVER_LIBS := -lmicrohttpd -lcurl -lpng -lsqlite3 -lzip
 TEST_LIBS   := -lcmocka
 
 # engine/kernels holds the inner loops: each file is compiled once an instruction set, and kernels.c picks one at run time.

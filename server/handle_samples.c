@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/app.h"
+#include "server/archive.h"
 #include "server/clock.h"
 #include "server/datasets.h"
 #include "server/drawings.h"
@@ -40,7 +41,7 @@ static const char *read_name(struct app *app, struct request *request)
 
 static bool read_id(struct request *request, int64_t *ret_id)
 {
-    if (input_parse_integer(request_param(request, "sample"), 1, INT64_MAX, ret_id))
+    if (input_parse_integer(request_param(request, "sample"), 1, SAMPLE_ID_MAX, ret_id))
         return true;
     reply_problem(request, PROBLEM_NOT_FOUND, "There is no such sample: an id is a number from 1.");
     return false;
@@ -106,29 +107,92 @@ static bool read_drawing(struct request *request, struct labelled_drawing *drawi
     return false;
 }
 
-void handle_sample_create(struct app *app, struct request *request)
+/* Keeps a batch; false after the reply is written. */
+static bool add(struct app *app, struct request *request, const char *name, const struct sample_batch *batch,
+                int64_t *ret_first, int64_t *ret_count)
 {
-    const char *name = read_name(app, request);
-    struct labelled_drawing drawing = {.label = -1};
-    int64_t id, count;
     struct error err;
-    if (!name || !read_drawing(request, &drawing))
-        return;
-    const uint8_t(*image)[IMAGE_PIXELS] = (const uint8_t(*)[IMAGE_PIXELS])drawing.drawings.images;
-    const struct sample_batch batch = {image, (const uint8_t[]){(uint8_t)drawing.label}, 1};
-    enum status status = store_samples_add(app->store, name, &batch, &id, &count, &err);
+    enum status status = store_samples_add(app->store, name, batch, ret_first, ret_count, &err);
     if (status == ERR_ARGUMENT)
         reply_problem(request, PROBLEM_CONFLICT, "It cannot be added: %s.", err.message);
     else if (status)
         reply_error(request, &err);
-    else
+    return status == OK;
+}
+
+static void add_drawing(struct app *app, struct request *request, const char *name)
+{
+    struct labelled_drawing drawing = {.label = -1};
+    int64_t id, count;
+    if (!read_drawing(request, &drawing))
+        return;
+    const uint8_t(*image)[IMAGE_PIXELS] = (const uint8_t(*)[IMAGE_PIXELS])drawing.drawings.images;
+    const struct sample_batch batch = {image, (const uint8_t[]){(uint8_t)drawing.label}, 1};
+    if (add(app, request, name, &batch, &id, &count)) {
         reply_json(request, 201,
                    json_pack("{s:s, s:I, s:I, s:I, s:o}", "dataset", name, "id", (json_int_t)id, "label",
                              (json_int_t)drawing.label, "count", (json_int_t)count, "png",
                              predict_levels_to_json(*image, IMAGE_SIDE, IMAGE_SIDE)));
-    if (status == OK)
         reply_header(request, "Location", "/api/v1/datasets/%s/samples/%lld.png", name, (long long)id);
+    }
     drawings_free(&drawing.drawings);
+}
+
+static void add_images(struct app *app, struct request *request, const char *name,
+                       const struct archive_images *images)
+{
+    int64_t first, count;
+    const struct sample_batch batch = {(const uint8_t(*)[IMAGE_PIXELS])images->images, images->labels,
+                                       images->count};
+    if (images->count == 0) {
+        const json_t *reason = json_array_get(images->rejected, 0);
+        const char *file = json_string_value(json_object_get(reason, "name"));
+        reply_problem(request, PROBLEM_INVALID, "The archive holds no digit that can be added%s%.100s%s%s.",
+                      file ? "; " : "", file ? file : "", file ? " " : "",
+                      file ? json_string_value(json_object_get(reason, "detail")) : "");
+    } else if (add(app, request, name, &batch, &first, &count)) {
+        reply_json(request, 201,
+                   json_pack("{s:s, s:I, s:I, s:I, s:O}", "dataset", name, "added", (json_int_t)images->count,
+                             "count", (json_int_t)count, "rejected_count", (json_int_t)images->rejected_count,
+                             "rejected", images->rejected));
+        reply_header(request, "Location", "/api/v1/datasets/%s/samples", name);
+    }
+}
+
+static void add_archive(struct app *app, struct request *request, const char *name)
+{
+    struct labelled_drawing query = {.label = -1};
+    struct problems problems = {0};
+    struct archive_images images;
+    struct error err;
+    size_t size;
+    const uint8_t *bytes = request_body(request, &size);
+    if (!read_query(request, &query))
+        return;
+    if (query.label >= 0) {
+        problems_add(&problems, ERR_ARGUMENT, "?label", "the folders of an archive are the labels");
+        reply_problems(request, PROBLEM_INVALID, &problems);
+        return;
+    }
+    enum status status = archive_read(bytes, size, query.mode, &images, &err);
+    if (status == ERR_FORMAT || status == ERR_SHAPE) {
+        reply_problem(request, status == ERR_SHAPE ? PROBLEM_TOO_LARGE : PROBLEM_UNREADABLE,
+                      "The archive cannot be taken: %s.", err.message);
+    } else if (status) {
+        reply_error(request, &err);
+    } else {
+        add_images(app, request, name, &images);
+        archive_images_clear(&images);
+    }
+}
+
+void handle_sample_create(struct app *app, struct request *request)
+{
+    const char *name = read_name(app, request);
+    if (name && strcmp(request_media_type(request), "application/zip") == 0)
+        add_archive(app, request, name);
+    else if (name)
+        add_drawing(app, request, name);
 }
 
 /* ---- Looking --------------------------------------------------------------------------------------- */
@@ -159,7 +223,7 @@ void handle_sample_list(struct app *app, struct request *request)
     struct error err;
     int64_t label = -1, after = 0, limit = LIST_DEFAULT;
     input_query_integer(request, "label", 0, CLASSES - 1, &label, &problems);
-    input_query_integer(request, "after", 1, INT64_MAX, &after, &problems);
+    input_query_integer(request, "after", 1, SAMPLE_ID_MAX, &after, &problems);
     input_query_integer(request, "limit", 1, LIST_MAX, &limit, &problems);
     if (problems.count) {
         reply_problems(request, PROBLEM_MALFORMED, &problems);

@@ -2,6 +2,7 @@
 
 #include "server/datasets.h"
 #include "server/input.h"
+#include "server/store_samples.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -145,7 +146,7 @@ static void read_part(const json_t *json, const char *pointer, struct job_part *
     input_known_fields(json, pointer, fields, problems);
     input_name(json, pointer, "name", &name, problems);
     input_integer(json, pointer, "repeat", 1, MIX_REPEAT_MAX, &repeat, problems);
-    input_integer(json, pointer, "revision", 1, INT64_MAX, &revision, problems);
+    input_integer(json, pointer, "revision", 1, SAMPLE_ID_MAX, &revision, problems);
     if (!json_object_get(json, "name"))
         problems_add(problems, ERR_ARGUMENT, pointer, "name is missing");
     snprintf(part->name, sizeof part->name, "%s", name);

@@ -32,6 +32,9 @@
 
 #define JOB_BODY_MAX (64 * KIB)
 
+/* 20,000 digits of MNIST's size take a quarter of it. */
+#define ARCHIVE_BODY_MAX (16 * MIB)
+
 /* 16 million parameters */
 #define WEIGHTS_BODY_MAX (64 * MIB)
 
@@ -106,7 +109,9 @@ static const struct route routes[] = {
     {HTTP_GET, "/api/v1/datasets/{name}", handle_dataset_get, .lane = LANE_WORKER},
     {HTTP_DELETE, "/api/v1/datasets/{name}", handle_dataset_delete, .lane = LANE_WORKER},
     {HTTP_POST, "/api/v1/datasets/{dataset}/samples", handle_sample_create, .lane = LANE_WORKER,
-     .body_max = PREDICT_BODY_MAX, .media_types = PREDICT_TYPES, .query = {"label", "mode"}},
+     .body_max = ARCHIVE_BODY_MAX,
+     .media_types = {"application/json", "image/png", "multipart/form-data", "application/zip"},
+     .query = {"label", "mode"}},
     {HTTP_GET, "/api/v1/datasets/{dataset}/samples", handle_sample_list, .lane = LANE_WORKER,
      .query = {"label", "after", "limit"}},
     {HTTP_GET, "/api/v1/datasets/{dataset}/samples/{sample}.png", handle_sample_image, .lane = LANE_WORKER},

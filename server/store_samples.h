@@ -12,6 +12,9 @@
 #define OWN_DATASETS_MAX 100
 #define OWN_SAMPLES_MAX  100000 /* a dataset, with deleted ones that a job still needs: 78 MB */
 
+/* Ids and revisions: those that JSON numbers hold exactly (RFC 8259, 6). */
+#define SAMPLE_ID_MAX ((int64_t)9007199254740991)
+
 struct own_dataset {
     char name[NAME_MAX_LENGTH + 1];
     int64_t revision; /* the present one */
