@@ -47,6 +47,7 @@ const started = new Set();
 async function start(view) {
   if (started.has(view)) return;
   started.add(view);
+  await new Promise((resolve) => setTimeout(resolve)); // a task of its own: the shell's is long enough
   try {
     await STARTS[view]();
   } catch (error) {
