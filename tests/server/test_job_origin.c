@@ -131,7 +131,10 @@ static void the_layers_are_those_of_the_version(void **state)
                            &request, &problems),
                      OK);
     assert_int_equal(request.plan.spec.count, 4);
-    assert_int_equal(request.training.epochs, 30); /* what the recipe says of training holds */
+    struct model_spec spec;
+    struct train_config config;
+    assert_int_equal(recipe_find("best", &spec, &config, NULL), OK);
+    assert_int_equal(request.training.epochs, config.epochs); /* what the recipe says of training holds */
 
     json_t *json = job_request_to_json(&request);
     char *again = json_dumps(json, JSON_COMPACT); /* has the layers, and so says the same twice */
