@@ -158,7 +158,7 @@ describe('with a trained network', () => {
     trained = await service.train(QUICK);
   });
 
-  for (const square of [{ size: 0.9, left: 0.05, top: 0.05 }, { size: 0.4, left: 0.5, top: 0.1 }]) {
+  for (const square of [{ size: 0.9, left: 0.05, top: 0.05 }, { size: 0.65, left: 0.3, top: 0.3 }, { size: 0.4, left: 0.5, top: 0.1 }]) {
     test(`ten digits drawn with the mouse at ${square.size * 100} % of the pad are read`, async () => {
       const page = await visit();
       const read = [];
