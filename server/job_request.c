@@ -266,7 +266,7 @@ static void check_size(const struct job_request *request, struct problems *probl
 static enum status find_datasets(const json_t *json, struct job_request *request, struct datasets *datasets,
                                  struct problems *problems)
 {
-    struct mix_part parts[MIX_PARTS_MAX] = {{NULL}};
+    struct mix_part parts[MIX_PARTS_MAX] = {0};
     enum status all = OK;
     for (size_t i = 0; i < request->part_count; i++) {
         struct job_part *part = &request->parts[i];

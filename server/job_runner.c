@@ -104,7 +104,7 @@ static enum status read_request(struct run *run, struct error *err)
         return error_set(err, ERR_FORMAT, "the job's configuration cannot be read: %s", where.text);
 
     /* The datasets come first: checking the request looks at them, too. */
-    struct mix_part parts[MIX_PARTS_MAX] = {{NULL}};
+    struct mix_part parts[MIX_PARTS_MAX] = {0};
     enum status status = job_request_open(config, run->app->datasets, parts, &run->test, err);
     if (status == OK && jobs_check_kept(run->app->jobs, config, &run->request, &problems))
         status = problems_first(&problems, err);

@@ -237,10 +237,10 @@ static enum status services_start(const struct settings *settings, struct servic
         status = store_open(settings->store, &app->store, err);
     if (status == OK)
         status = datasets_create(settings->data_dir, &app->datasets, err);
-    if (status == OK)
+    if (status == OK) {
         datasets_use_store(app->datasets, app->store);
-    if (status == OK)
         status = registry_create(app->store, &app->registry, err);
+    }
     if (status == OK)
         status = predict_service_create(&predict_config, &app->predictions, err);
     if (status == OK)

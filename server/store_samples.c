@@ -334,9 +334,10 @@ static enum status read_revision(sqlite3 *db, const char *name, int64_t revision
 static enum status make_dataset(const struct labelled *rows, size_t count, struct dataset **ret_dataset,
                                 struct error *err)
 {
-    uint8_t *images = malloc(count * (IMAGE_PIXELS + 1)), *labels = images + count * IMAGE_PIXELS;
+    uint8_t *images = malloc(count * (IMAGE_PIXELS + 1));
     if (!images)
         return error_set(err, ERR_MEMORY, "no memory for %zu images", count);
+    uint8_t *labels = images + count * IMAGE_PIXELS;
     for (size_t i = 0; i < count; i++) {
         memcpy(images + i * IMAGE_PIXELS, rows[i].image, IMAGE_PIXELS);
         labels[i] = rows[i].label;

@@ -124,7 +124,7 @@ static void a_job_tells_what_it_promotes_before_it_ends(void **state)
 static void a_job_tells_where_it_stopped_and_goes_on(void **state)
 {
     (void)state;
-    char id[JOB_ID_SIZE], path[64];
+    char id[JOB_ID_SIZE], path[128];
     start_job(server, ENDLESS_JOB, id);
     wait_for_epoch(server, id, 1);
     static const char *const orders[] = {"pause", "resume"},

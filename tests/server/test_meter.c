@@ -163,7 +163,7 @@ static void the_half_way_figure_is_within_a_fifth_for_every_kind_of_run(void **s
         .epochs = 1, .train_images = 60000, .validation_images = 6000, .test_images = 10000};
     static const struct meter_plan long_epochs = {
         .epochs = 10, .train_images = 300000, .validation_images = 1000, .test_images = 10000};
-    static const struct recording runs[] = {
+    const struct recording runs[] = {
         {"steady", even, 0, 0.04, 0.04, 0.13, 0.02, 1.3},
         {"slow first epoch", even, 0, 0.12, 0.04, 0.13, 0.02, 1.3},
         {"augmented", even, 0, 0.08, 0.08, 0.13, 0.02, 1.3}, /* forward is a sixth of an image's time */

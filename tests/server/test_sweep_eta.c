@@ -34,7 +34,8 @@ static void it_is_right_whatever_was_expected(void **state)
     static const double factors[] = {0.4, 1, 3};
     for (size_t f = 0; f < sizeof factors / sizeof *factors; f++) {
         double end = factors[f] * TRIALS * (TRIALS + 1) / 2;
-        for (double now = 0.1; now < end; now += 0.1) {
+        for (int tenths = 1; tenths < 10 * end; tenths++) {
+            double now = tenths / 10.0;
             struct trial_time trials[TRIALS];
             for (int i = 0; i < TRIALS; i++)
                 trials[i] = trial_at(now, i, factors[f]);
