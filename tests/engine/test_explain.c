@@ -75,10 +75,10 @@ static void gradient_is_that_of_finite_differences(void **state)
         const float step = 2e-3F;
         make_image(image);
         assert_int_equal(explanation_create(model, image, &explanation, NULL), OK);
-        double largest = 0;
+        float largest = 0;
         for (int i = 0; i < IMAGE_PIXELS; i++)
-            largest = fmax(largest, fabs((double)explanation->gradient[i]));
-        assert_true(largest > 1e-4);
+            largest = fmaxf(largest, fabsf(explanation->gradient[i]));
+        assert_true(largest > 1e-4F);
         for (int i = 0; i < IMAGE_PIXELS; i += i % 28 == 0 ? 27 : 53) {
             float level = image[i];
             image[i] = level + step;
@@ -87,7 +87,7 @@ static void gradient_is_that_of_finite_differences(void **state)
             double below = logit(model, image, explanation->digit);
             image[i] = level;
             double slope = (above - below) / (2 * (double)step), found = (double)explanation->gradient[i];
-            if (fabs(slope - found) > 0.02 * largest)
+            if (fabs(slope - found) > 0.02 * (double)largest)
                 fail_msg("model %zu, pixel %d: %g, by differences %g", m, i, found, slope);
         }
         explanation_free(explanation);
