@@ -39,3 +39,6 @@ export function duration(seconds) {
 
 /** RFC 3339 → the reader's own date and time. @param {string} timestamp */
 export const dateTime = (timestamp) => clock.format(new Date(timestamp));
+
+/** A number where it is one; what was typed otherwise, for the server to refuse. @param {string} text */
+export const typed = (text) => (text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text);

@@ -108,6 +108,13 @@ int service_run(const char *words)
     return program_wait(service_run_in_background(words));
 }
 
+int service_run_on(const char *words, const char *id)
+{
+    char line[128];
+    snprintf(line, sizeof line, words, id);
+    return service_run(line);
+}
+
 static json_t *out_value(json_t *json, const char *field)
 {
     json_t *value = json_object_get(json, field);
@@ -132,4 +139,13 @@ double out_number(const char *field)
     double number = json_number_value(out_value(json, field));
     json_decref(json);
     return number;
+}
+
+char *service_begin(const char *command, const char *words)
+{
+    char line[256];
+    snprintf(line, sizeof line, "%s start %s --json", command, words);
+    if (service_run(line) != 0)
+        fail_msg("%s", program_err());
+    return out_text("id");
 }

@@ -24,6 +24,12 @@ const char *service_url(void);
 int service_run(const char *words);
 pid_t service_run_in_background(const char *words);
 
+/* The same with an id in the place of %s. */
+int service_run_on(const char *words, const char *id);
+
+/* `digitd COMMAND start WORDS`: the id of what was started, to be freed. */
+char *service_begin(const char *command, const char *words);
+
 /* Waits until the file in the folder holds the text. */
 void wait_for_text(const char *name, const char *text);
 

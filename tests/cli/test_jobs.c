@@ -5,26 +5,14 @@
 
 #define ENDLESS TINY "--epochs 1000 "
 
-/* Starts a job and returns its id, to be freed. */
 static char *start(const char *options)
 {
-    char words[256];
-    snprintf(words, sizeof words, "jobs start %s --json", options);
-    if (service_run(words) != 0)
-        fail_msg("%s", program_err());
-    return out_text("id");
-}
-
-static int run_on(const char *words, const char *id)
-{
-    char line[128];
-    snprintf(line, sizeof line, words, id);
-    return service_run(line);
+    return service_begin("jobs", options);
 }
 
 static void assert_state(const char *id, const char *expected)
 {
-    assert_int_equal(run_on("jobs show --json %s", id), 0);
+    assert_int_equal(service_run_on("jobs show --json %s", id), 0);
     char *state = out_text("state");
     assert_string_equal(state, expected);
     free(state);
@@ -32,7 +20,7 @@ static void assert_state(const char *id, const char *expected)
 
 static void cancel(const char *id)
 {
-    assert_int_equal(run_on("jobs cancel %s", id), 0);
+    assert_int_equal(service_run_on("jobs cancel %s", id), 0);
 }
 
 /* ---- Starting and looking -------------------------------------------------------------------------- */
@@ -118,24 +106,24 @@ static void jobs_are_paused_resumed_cancelled_and_deleted(void **state)
 {
     (void)state;
     char line[64], *id = start(ENDLESS), *second = start(ENDLESS);
-    assert_int_equal(run_on("jobs pause %s", id), 0);
+    assert_int_equal(service_run_on("jobs pause %s", id), 0);
     snprintf(line, sizeof line, "%s  paused\n", id);
     assert_out(line);
-    assert_int_equal(run_on("jobs pause %s", id), 0);
+    assert_int_equal(service_run_on("jobs pause %s", id), 0);
     assert_out_has("  paused (as it was)\n");
-    assert_int_equal(run_on("jobs delete %s", id), 1);
+    assert_int_equal(service_run_on("jobs delete %s", id), 1);
     assert_state(id, "paused");
-    assert_int_equal(run_on("jobs resume %s", id), 0);
-    assert_int_equal(run_on("jobs cancel %s", id), 0);
-    assert_int_equal(run_on("jobs cancel %s job_0123456789abcdef", second), 1);
+    assert_int_equal(service_run_on("jobs resume %s", id), 0);
+    assert_int_equal(service_run_on("jobs cancel %s", id), 0);
+    assert_int_equal(service_run_on("jobs cancel %s job_0123456789abcdef", second), 1);
     assert_out_has("  cancelled\n");
     assert_err_has("job_0123456789abcdef");
 
-    assert_int_equal(run_on("jobs watch %s", id), 3);
+    assert_int_equal(service_run_on("jobs watch %s", id), 3);
     assert_out_has("  cancelled\n");
-    assert_int_equal(run_on("jobs delete %s --json", id), 0);
+    assert_int_equal(service_run_on("jobs delete %s --json", id), 0);
     assert_string_equal(strstr(program_out(), "\"deleted\": true"), "\"deleted\": true\n}\n");
-    assert_int_equal(run_on("jobs show %s", id), 1);
+    assert_int_equal(service_run_on("jobs show %s", id), 1);
     free(second);
     free(id);
 }
@@ -144,11 +132,11 @@ static void priorities_order_what_waits(void **state)
 {
     (void)state;
     char *runs = start(ENDLESS), *first = start(ENDLESS), *second = start(ENDLESS);
-    assert_int_equal(run_on("jobs priority %s 7 --json", second), 0);
+    assert_int_equal(service_run_on("jobs priority %s 7 --json", second), 0);
     assert_true(out_number("position") == 1);
-    assert_int_equal(run_on("jobs priority %s -- -7", second), 0);
+    assert_int_equal(service_run_on("jobs priority %s -- -7", second), 0);
     assert_out_has("  priority -7, number 2 in the queue\n");
-    assert_int_equal(run_on("jobs priority %s 101", second), 2);
+    assert_int_equal(service_run_on("jobs priority %s 101", second), 2);
     cancel(first);
     cancel(second);
     cancel(runs);

@@ -7,21 +7,9 @@
 #define QUICK   "--dataset bars --epochs 1 "
 #define ENDLESS "--dataset bars --epochs 1000 "
 
-/* Starts a sweep and returns its id, to be freed. */
 static char *start(const char *words)
 {
-    char line[256];
-    snprintf(line, sizeof line, "sweep start %s --json", words);
-    if (service_run(line) != 0)
-        fail_msg("%s", program_err());
-    return out_text("id");
-}
-
-static int run_on(const char *words, const char *id)
-{
-    char line[128];
-    snprintf(line, sizeof line, words, id);
-    return service_run(line);
+    return service_begin("sweep", words);
 }
 
 static void a_grid_is_watched_listed_and_promoted(void **state)
@@ -51,10 +39,10 @@ static void a_grid_is_watched_listed_and_promoted(void **state)
     json_t *json = program_out_json(), *sweep = json_array_get(json_object_get(json, "data"), 0);
     char *id = strdup(json_string_value(json_object_get(sweep, "id")));
     json_decref(json);
-    assert_int_equal(run_on("sweep promote %s --trial 2 --model widest --alias none", id), 0);
+    assert_int_equal(service_run_on("sweep promote %s --trial 2 --model widest --alias none", id), 0);
     assert_out_has("widest:1  test ");
     assert_int_equal(service_run("models show widest:production"), 1); /* none: no alias moved */
-    assert_int_equal(run_on("jobs --sweep %s --json", id), 0);
+    assert_int_equal(service_run_on("jobs --sweep %s --json", id), 0);
     json = program_out_json();
     assert_int_equal(json_array_size(json_object_get(json, "data")), 2);
     json_decref(json);
@@ -65,12 +53,12 @@ static void repeated_seeds_have_mean_and_spread(void **state)
 {
     (void)state;
     char *id = start(FILTERS QUICK "--seeds 3,5");
-    assert_int_equal(run_on("sweep watch %s --no-progress", id), 0);
-    assert_int_equal(run_on("sweep results %s --top 1", id), 0);
+    assert_int_equal(service_run_on("sweep watch %s --no-progress", id), 0);
+    assert_int_equal(service_run_on("sweep results %s --top 1", id), 0);
     assert_out_has("TRIAL  STATE      filters  SEED  ");
     assert_out_has("  MEAN ");
     assert_out_has(" SPREAD ");
-    assert_int_equal(run_on("sweep watch %s --json", id), 0); /* it is over: one line */
+    assert_int_equal(service_run_on("sweep watch %s --json", id), 0); /* it is over: one line */
     assert_err("");
     char *state_name = out_text("state");
     assert_string_equal(state_name, "succeeded");
@@ -134,16 +122,16 @@ static void sweeps_are_paused_cancelled_and_deleted(void **state)
     kill(watch, SIGINT);
     assert_int_equal(program_wait(watch), 130);
     assert_err_has("Stopped watching; the sweep goes on.");
-    assert_int_equal(run_on("sweep pause %s", id), 0);
+    assert_int_equal(service_run_on("sweep pause %s", id), 0);
     assert_out_has("  paused\n");
-    assert_int_equal(run_on("sweep resume %s", id), 0);
-    assert_int_equal(run_on("sweep delete %s", id), 1);
-    assert_int_equal(run_on("sweep promote %s", id), 1);
-    assert_int_equal(run_on("sweep cancel %s", id), 0);
+    assert_int_equal(service_run_on("sweep resume %s", id), 0);
+    assert_int_equal(service_run_on("sweep delete %s", id), 1);
+    assert_int_equal(service_run_on("sweep promote %s", id), 1);
+    assert_int_equal(service_run_on("sweep cancel %s", id), 0);
     assert_out_has("  cancelled\n");
-    assert_int_equal(run_on("sweep watch %s", id), 3);
-    assert_int_equal(run_on("sweep delete %s", id), 0);
-    assert_int_equal(run_on("sweep show %s", id), 1);
+    assert_int_equal(service_run_on("sweep watch %s", id), 3);
+    assert_int_equal(service_run_on("sweep delete %s", id), 0);
+    assert_int_equal(service_run_on("sweep show %s", id), 1);
     free(id);
 }
 
@@ -160,7 +148,7 @@ static void a_watch_outlives_the_server(void **state)
     assert_int_equal(kill(watch, 0), 0);
     kill(watch, SIGINT);
     assert_int_equal(program_wait(watch), 130);
-    assert_int_equal(run_on("sweep cancel %s", id), 0);
+    assert_int_equal(service_run_on("sweep cancel %s", id), 0);
     free(id);
 }
 

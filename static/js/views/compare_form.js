@@ -3,7 +3,7 @@
 import { announce } from '../announce.js';
 import { ApiError, ConnectionError, estimateSweep, startSweep } from '../api.js';
 import { element, setText } from '../dom.js';
-import { duration, integer } from '../format.js';
+import { duration, integer, typed } from '../format.js';
 
 /** @typedef {import('../store.js').Store} Store */
 
@@ -32,9 +32,6 @@ const SETTINGS = [
   { pointer: '/seeds', label: 'Seeds each' },
 ];
 const ESTIMATE_MS = 500; // after the last change
-
-/** A number where it is one; what was typed otherwise, for the server to refuse. @param {string} text */
-const typed = (text) => (Number.isFinite(Number(text)) ? Number(text) : text);
 
 /** A pointer as one step of another. @param {string} pointer */
 const escaped = (pointer) => pointer.replaceAll('~', '~0').replaceAll('/', '~1');

@@ -7,7 +7,7 @@ import {
 import { ask } from '../ask.js';
 import { createLineChart } from '../chart/line.js';
 import { byId, element, setText } from '../dom.js';
-import { dateTime, duration, integer, loss, megabytes, percent } from '../format.js';
+import { dateTime, duration, integer, loss, megabytes, percent, typed } from '../format.js';
 import { STATES, isActive, shareDone, shownJob } from '../store.js';
 
 /**
@@ -231,9 +231,6 @@ function startButtons(store, refresh) {
 }
 
 // ---- The form --------------------------------------------------------------------------------------
-
-/** A number where it is one; what was typed otherwise, for the server to refuse. @param {string} text */
-const typed = (text) => (text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text);
 
 /** A field's value as the server wants it. @param {HTMLInputElement | HTMLSelectElement} field */
 function valueOf(field) {
