@@ -2,11 +2,11 @@
 
 const THIN = '\u202f'; // narrow no-break space, between a number and its unit
 
-const integers = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
-const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+/** @type {Intl.DateTimeFormat | undefined} made when first needed: it takes longer than the rest of the page's start */
+let clock;
 
 /** 54000 → "54,000". @param {number} value */
-export const integer = (value) => integers.format(value);
+export const integer = (value) => Math.round(value).toFixed(0).replace(/\B(?=(\d{3})+$)/g, ',');
 
 /** 0.9876 → "98.8 %"; what was not measured is a dash. @param {number | null} share */
 export const percent = (share, digits = 1) => (share === null ? '–' : `${(share * 100).toFixed(digits)}${THIN}%`);
@@ -38,7 +38,10 @@ export function duration(seconds) {
 }
 
 /** RFC 3339 → the reader's own date and time. @param {string} timestamp */
-export const dateTime = (timestamp) => clock.format(new Date(timestamp));
+export function dateTime(timestamp) {
+  clock ??= new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+  return clock.format(new Date(timestamp));
+}
 
 /** A number where it is one; what was typed otherwise, for the server to refuse. @param {string} text */
 export const typed = (text) => (text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text);

@@ -17,7 +17,6 @@ import { firstFilters } from '../weights.js';
  */
 
 const MEGABYTE = 1e6;
-const BY_KEY = new Intl.Collator('en');
 
 /** @param {[string, string | Node][]} pairs */
 const terms = (pairs) => pairs.map(([name, value]) =>
@@ -108,7 +107,7 @@ function lineagePart({ config, job, created_at: made, ...version }) {
     ['By', job ? element('a', { href: `#train/${job}` }, job) : 'an import'],
     ...(from ? [/** @type {[string, Node]} */ (['Started from',
       element('a', { href: `#models/${from.model}/${from.version}` }, `${from.model}, version ${from.version}`)])] : []),
-    ...leaves(config?.training ?? {}).sort(([a], [b]) => BY_KEY.compare(a, b)),
+    ...leaves(config?.training ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)),
     ...(version.dataset_digest ? [/** @type {[string, string]} */ (['Images, SHA-256', version.dataset_digest])] : []),
     ['Weights, SHA-256', version.weights_digest],
     ['Processor', version.core_type],
