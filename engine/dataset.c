@@ -6,10 +6,12 @@
 #include <limits.h>
 #include <nettle/base16.h>
 #include <nettle/sha2.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -142,11 +144,28 @@ const char *dataset_digest(const struct dataset *dataset)
 struct idx_file {
     gzFile stream; /* reads plain files as they are */
     char path[PATH_MAX];
-    const char *shown; /* the end of `path`, for messages */
-    uint64_t stored;   /* bytes on disk */
-    uint64_t offset;   /* of the next byte to read, decompressed */
-    uint32_t count;    /* images or labels */
+    const char *shown;  /* in messages: the end of `path`, or what bytes in memory are called */
+    bool in_memory;     /* `shown` is a name, and so the error's pointer */
+    uint64_t stored;    /* bytes as they are, compressed or not */
+    uint64_t offset;    /* of the next byte to read, decompressed */
+    uint32_t count_max; /* images or labels */
+    uint32_t count;
 };
+
+/* Says what is wrong with the contents of the file. */
+static enum status PRINTF_LIKE(3, 4)
+    idx_fault(const struct idx_file *file, struct error *err, const char *format, ...)
+{
+    char reason[sizeof err->message];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof reason, format, arguments);
+    va_end(arguments);
+    error_set(err, ERR_FORMAT, "%s: %s", file->shown, reason);
+    if (err && file->in_memory)
+        snprintf(err->pointer, sizeof err->pointer, "/%s", file->shown);
+    return ERR_FORMAT;
+}
 
 static const char *end_of_path(const char *path)
 {
@@ -178,18 +197,14 @@ static enum status idx_open_descriptor(const char *folder, const char *name, str
     return OK;
 }
 
-static enum status idx_open(const char *folder, const char *name, struct idx_file *file, struct error *err)
+static enum status idx_open_take(int descriptor, struct idx_file *file, struct error *err)
 {
-    int descriptor = -1;
-    enum status status = idx_open_descriptor(folder, name, file, &descriptor, err);
-    if (status != OK)
-        return status;
-
     struct stat stat;
+    enum status status = OK;
     if (fstat(descriptor, &stat) != 0)
         status = error_set_errno(err, "%s", file->shown);
     else if (!S_ISREG(stat.st_mode))
-        status = error_set(err, ERR_FORMAT, "%s: not a regular file", file->shown);
+        status = idx_fault(file, err, "not a regular file");
     else if (!(file->stream = gzdopen(descriptor, "rb")))
         status = error_set(err, ERR_MEMORY, "%s: no memory to read it", file->shown);
     if (status != OK) {
@@ -199,6 +214,43 @@ static enum status idx_open(const char *folder, const char *name, struct idx_fil
     file->stored = (uint64_t)stat.st_size;
     (void)gzbuffer(file->stream, 1 << 18); /* only speed depends on it */
     return OK;
+}
+
+static enum status idx_open(const char *folder, const char *name, struct idx_file *file, struct error *err)
+{
+    int descriptor = -1;
+    file->count_max = DATASET_MAX_IMAGES;
+    enum status status = idx_open_descriptor(folder, name, file, &descriptor, err);
+    return status ? status : idx_open_take(descriptor, file, err);
+}
+
+static bool write_all(int descriptor, const uint8_t *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(descriptor, bytes, size);
+        if (written < 0)
+            return false;
+        bytes += written;
+        size -= (size_t)written;
+    }
+    return true;
+}
+
+/* By a file that is nowhere but in memory: zlib tells plain from gzip by itself only where it reads a descriptor. */
+static enum status idx_open_bytes(const struct idx_bytes *bytes, size_t count_max, struct idx_file *file,
+                                  struct error *err)
+{
+    file->shown = bytes->name;
+    file->in_memory = true;
+    file->count_max = count_max < DATASET_MAX_IMAGES ? (uint32_t)count_max : DATASET_MAX_IMAGES;
+    int descriptor = memfd_create(bytes->name, MFD_CLOEXEC);
+    if (descriptor >= 0 && write_all(descriptor, bytes->data, bytes->size) &&
+        lseek(descriptor, 0, SEEK_SET) == 0)
+        return idx_open_take(descriptor, file, err);
+    enum status status = error_set_errno(err, "%s: cannot be kept in memory", file->shown);
+    if (descriptor >= 0)
+        close(descriptor);
+    return status;
 }
 
 static void idx_close(struct idx_file *file)
@@ -220,11 +272,9 @@ static enum status idx_read_error(struct idx_file *file, const char *what, struc
     case Z_MEM_ERROR:
         return error_set(err, ERR_MEMORY, "%s: no memory to decompress it", file->shown);
     case Z_DATA_ERROR:
-        return error_set(err, ERR_FORMAT, "%s: offset %llu of the decompressed data: gzip stream is corrupt",
-                         file->shown, offset);
+        return idx_fault(file, err, "offset %llu of the decompressed data: gzip stream is corrupt", offset);
     default: /* Z_OK, or Z_BUF_ERROR where a gzip stream stops early */
-        return error_set(err, ERR_FORMAT, "%s: truncated at offset %llu, expected %s", file->shown, offset,
-                         what);
+        return idx_fault(file, err, "truncated at offset %llu, expected %s", offset, what);
     }
 }
 
@@ -255,8 +305,8 @@ static enum status idx_expect_end(struct idx_file *file, struct error *err)
         return OK;
     if (got != 1)
         return idx_read_error(file, "the end of the gzip stream", err);
-    return error_set(err, ERR_FORMAT, "%s: offset %llu: expected the end of the file, found more bytes",
-                     file->shown, (unsigned long long)file->offset);
+    return idx_fault(file, err, "offset %llu: expected the end of the file, found more bytes",
+                     (unsigned long long)file->offset);
 }
 
 static uint32_t big_endian(const uint8_t *bytes)
@@ -268,28 +318,25 @@ static enum status idx_check_magic(const struct idx_file *file, const uint8_t *m
                                    struct error *err)
 {
     if (magic[0] != 0 || magic[1] != 0)
-        return error_set(err, ERR_FORMAT,
-                         "%s: offset 0: expected the magic 00 00 of an IDX file, found %02x %02x",
-                         file->shown, magic[0], magic[1]);
+        return idx_fault(file, err, "offset 0: expected the magic 00 00 of an IDX file, found %02x %02x",
+                         magic[0], magic[1]);
     if (magic[2] != IDX_UNSIGNED_BYTE)
-        return error_set(err, ERR_FORMAT, "%s: offset 2: expected type 08 (unsigned bytes), found %02x",
-                         file->shown, magic[2]);
+        return idx_fault(file, err, "offset 2: expected type 08 (unsigned bytes), found %02x", magic[2]);
     if (magic[3] != dimensions)
-        return error_set(err, ERR_FORMAT, "%s: offset 3: expected %d dimension%s, found %d", file->shown,
-                         dimensions, dimensions == 1 ? "" : "s", magic[3]);
+        return idx_fault(file, err, "offset 3: expected %d dimension%s, found %d", dimensions,
+                         dimensions == 1 ? "" : "s", magic[3]);
     return OK;
 }
 
 /* Refuses a count that the file cannot hold, so that a header alone never makes the program allocate. */
 static enum status idx_check_count(const struct idx_file *file, size_t item_size, struct error *err)
 {
-    if (file->count < 1 || file->count > DATASET_MAX_IMAGES)
-        return error_set(err, ERR_FORMAT, "%s: offset 4: expected a count of 1 to %d, found %lu", file->shown,
-                         DATASET_MAX_IMAGES, (unsigned long)file->count);
+    if (file->count < 1 || file->count > file->count_max)
+        return idx_fault(file, err, "offset 4: expected a count of 1 to %lu, found %lu",
+                         (unsigned long)file->count_max, (unsigned long)file->count);
     uint64_t needed = file->offset + (uint64_t)file->count * item_size;
     if (gzdirect(file->stream) ? needed > file->stored : needed / GZIP_MAX_RATIO > file->stored)
-        return error_set(err, ERR_FORMAT,
-                         "%s: truncated: %llu bytes on disk, expected %llu%s for a count of %lu", file->shown,
+        return idx_fault(file, err, "truncated: %llu bytes stored, expected %llu%s for a count of %lu",
                          (unsigned long long)file->stored, (unsigned long long)needed,
                          gzdirect(file->stream) ? "" : " decompressed", (unsigned long)file->count);
     return OK;
@@ -310,9 +357,8 @@ static enum status idx_read_header(struct idx_file *file, int dimensions, struct
     for (size_t at = 8; at < length; at += 4) {
         uint32_t side = big_endian(header + at);
         if (side != IMAGE_SIDE)
-            return error_set(err, ERR_FORMAT, "%s: offset %zu: expected images of %dx%d, found %s %lu",
-                             file->shown, at, IMAGE_SIDE, IMAGE_SIDE, at == 8 ? "height" : "width",
-                             (unsigned long)side);
+            return idx_fault(file, err, "offset %zu: expected images of %dx%d, found %s %lu", at, IMAGE_SIDE,
+                             IMAGE_SIDE, at == 8 ? "height" : "width", (unsigned long)side);
         item_size *= side;
     }
     file->count = big_endian(header + 4);
@@ -341,7 +387,7 @@ static enum status read_bytes(struct idx_file *images, struct idx_file *labels, 
 
     size_t bad = first_bad_label(dataset_labels(dataset), count);
     if (bad < count)
-        return error_set(err, ERR_FORMAT, "%s: offset %llu: label %zu is %d, expected 0 to %d", labels->shown,
+        return idx_fault(labels, err, "offset %llu: label %zu is %d, expected 0 to %d",
                          (unsigned long long)(start + bad), bad, dataset_labels(dataset)[bad], CLASSES - 1);
     return OK;
 }
@@ -355,8 +401,8 @@ static enum status load_pair(struct idx_file *images, struct idx_file *labels, s
     if (status != OK)
         return status;
     if (images->count != labels->count)
-        return error_set(err, ERR_FORMAT, "%s: offset 4: expected %lu labels, one an image, found %lu",
-                         labels->shown, (unsigned long)images->count, (unsigned long)labels->count);
+        return idx_fault(labels, err, "offset 4: expected %lu labels, one an image, found %lu",
+                         (unsigned long)images->count, (unsigned long)labels->count);
 
     struct dataset *dataset = dataset_allocate(images->count, err);
     if (!dataset)
@@ -388,5 +434,19 @@ enum status dataset_load(const char *folder, enum split split, struct dataset **
         status = load_pair(&images, &labels, ret_dataset, err);
     idx_close(&labels);
     idx_close(&images);
+    return status;
+}
+
+enum status dataset_read(const struct idx_bytes *images, const struct idx_bytes *labels, size_t count_max,
+                         struct dataset **ret_dataset, struct error *err)
+{
+    struct idx_file image_file = {0}, label_file = {0};
+    enum status status = idx_open_bytes(images, count_max, &image_file, err);
+    if (status == OK)
+        status = idx_open_bytes(labels, count_max, &label_file, err);
+    if (status == OK)
+        status = load_pair(&image_file, &label_file, ret_dataset, err);
+    idx_close(&label_file);
+    idx_close(&image_file);
     return status;
 }

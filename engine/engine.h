@@ -223,6 +223,18 @@ struct dataset; /* images and labels of one split, in memory, immutable */
 MUST_CHECK enum status dataset_load(const char *folder, enum split split, struct dataset **ret_dataset,
                                     struct error *err);
 
+/* A file in memory, and what to call it in messages. */
+struct idx_bytes {
+    const char *name;
+    const void *data;
+    size_t size;
+};
+
+/* The same of a pair of files in memory, each plain or gzipped, with up to `count_max` images: no more is ever unpacked. The
+ * pointer of an ERR_FORMAT is "/" with the name of the one that is wrong. */
+MUST_CHECK enum status dataset_read(const struct idx_bytes *images, const struct idx_bytes *labels,
+                                    size_t count_max, struct dataset **ret_dataset, struct error *err);
+
 /* A dataset of copies of `count` images (28x28 bytes each, ink high) and labels 0..9. */
 MUST_CHECK enum status dataset_create(const uint8_t *images, const uint8_t *labels, size_t count,
                                       struct dataset **ret_dataset, struct error *err);

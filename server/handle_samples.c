@@ -138,10 +138,25 @@ static void add_drawing(struct app *app, struct request *request, const char *na
     drawings_free(&drawing.drawings);
 }
 
+/* Many at once; what was rejected is a list of {name, detail}, and may have been more than are listed. */
+static void add_batch(struct app *app, struct request *request, const char *name,
+                      const struct sample_batch *batch, size_t rejected_count, json_t *rejected)
+{
+    int64_t first, count;
+    if (!add(app, request, name, batch, &first, &count))
+        return;
+    reply_json(request, 201,
+               json_pack("{s:s, s:I, s:I, s:I, s:O}", "dataset", name, "added", (json_int_t)batch->count,
+                         "count", (json_int_t)count, "rejected_count", (json_int_t)rejected_count, "rejected",
+                         rejected));
+    reply_header(request, "Location", "/api/v1/datasets/%s/samples", name);
+}
+
+/* ---- Archives -------------------------------------------------------------------------------------- */
+
 static void add_images(struct app *app, struct request *request, const char *name,
                        const struct archive_images *images)
 {
-    int64_t first, count;
     const struct sample_batch batch = {(const uint8_t(*)[IMAGE_PIXELS])images->images, images->labels,
                                        images->count};
     if (images->count == 0) {
@@ -150,12 +165,8 @@ static void add_images(struct app *app, struct request *request, const char *nam
         reply_problem(request, PROBLEM_INVALID, "The archive holds no digit that can be added%s%.100s%s%s.",
                       file ? "; " : "", file ? file : "", file ? " " : "",
                       file ? json_string_value(json_object_get(reason, "detail")) : "");
-    } else if (add(app, request, name, &batch, &first, &count)) {
-        reply_json(request, 201,
-                   json_pack("{s:s, s:I, s:I, s:I, s:O}", "dataset", name, "added", (json_int_t)images->count,
-                             "count", (json_int_t)count, "rejected_count", (json_int_t)images->rejected_count,
-                             "rejected", images->rejected));
-        reply_header(request, "Location", "/api/v1/datasets/%s/samples", name);
+    } else {
+        add_batch(app, request, name, &batch, images->rejected_count, images->rejected);
     }
 }
 
@@ -186,11 +197,105 @@ static void add_archive(struct app *app, struct request *request, const char *na
     }
 }
 
+/* ---- Forms: a picture, or MNIST's own pair of files ----------------------------------------------------- */
+
+static void add_dataset(struct app *app, struct request *request, const char *name,
+                        const struct dataset *dataset)
+{
+    size_t count = dataset_count(dataset);
+    uint8_t *labels = malloc(count);
+    json_t *none = json_array();
+    if (!labels || !none) {
+        reply_problem(request, PROBLEM_OVERLOADED, "There is no memory for the images.");
+    } else {
+        for (size_t i = 0; i < count; i++)
+            labels[i] = (uint8_t)dataset_label(dataset, i);
+        const struct sample_batch batch = {(const uint8_t(*)[IMAGE_PIXELS])dataset_image(dataset, 0), labels,
+                                           count};
+        add_batch(app, request, name, &batch, 0, none);
+    }
+    json_decref(none);
+    free(labels);
+}
+
+/* Such files have the labels, and images as the network sees them: nothing is left to say in the query. */
+static bool check_pair_query(struct request *request)
+{
+    struct labelled_drawing query = {.label = -1};
+    struct problems problems = {0};
+    if (!read_query(request, &query))
+        return false;
+    if (query.label >= 0)
+        problems_add(&problems, ERR_ARGUMENT, "?label", "the labels are in the file labels");
+    if (query.mode == DRAWING_DRAWING)
+        problems_add(&problems, ERR_ARGUMENT, "?mode", "images in an IDX file are taken as they are");
+    if (problems.count)
+        reply_problems(request, PROBLEM_INVALID, &problems);
+    return problems.count == 0;
+}
+
+static void add_pair(struct app *app, struct request *request, const char *name,
+                     const struct idx_bytes *images, const struct idx_bytes *labels)
+{
+    struct dataset *dataset;
+    struct error err;
+    if (!check_pair_query(request))
+        return;
+    enum status status = dataset_read(images, labels, OWN_SAMPLES_MAX, &dataset, &err);
+    if (status == ERR_FORMAT) {
+        const struct problems problems = {.count = 1, .items = {err}};
+        reply_problems(request, PROBLEM_UNREADABLE, &problems);
+    } else if (status) {
+        reply_error(request, &err);
+    } else {
+        add_dataset(app, request, name, dataset);
+        dataset_unref(dataset);
+    }
+}
+
+/* A part of the form that may not be there: that is noted in `missing`. */
+static enum status read_file(struct request *request, struct idx_bytes *file, struct problems *missing,
+                             struct error *err)
+{
+    const uint8_t *data;
+    char pointer[16];
+    enum status status = request_form_part(request, file->name, &data, &file->size, err);
+    if (status == OK)
+        file->data = data;
+    if (status != ERR_NOT_FOUND)
+        return status;
+    snprintf(pointer, sizeof pointer, "/%s", file->name);
+    problems_add(missing, ERR_ARGUMENT, pointer, "is missing: images and labels come together");
+    return OK;
+}
+
+static void add_form(struct app *app, struct request *request, const char *name)
+{
+    struct idx_bytes images = {.name = "images"}, labels = {.name = "labels"};
+    struct problems missing = {0};
+    struct error err;
+    enum status status = read_file(request, &images, &missing, &err);
+    if (status == OK)
+        status = read_file(request, &labels, &missing, &err);
+    if (status)
+        reply_problem(request, status == ERR_MEMORY ? PROBLEM_OVERLOADED : PROBLEM_MALFORMED, "%s",
+                      err.message);
+    else if (missing.count == 0)
+        add_pair(app, request, name, &images, &labels);
+    else if (missing.count == 1)
+        reply_problems(request, PROBLEM_INVALID, &missing);
+    else
+        add_drawing(app, request, name);
+}
+
 void handle_sample_create(struct app *app, struct request *request)
 {
     const char *name = read_name(app, request);
-    if (name && strcmp(request_media_type(request), "application/zip") == 0)
+    const char *type = request_media_type(request);
+    if (name && strcmp(type, "application/zip") == 0)
         add_archive(app, request, name);
+    else if (name && strcmp(type, "multipart/form-data") == 0)
+        add_form(app, request, name);
     else if (name)
         add_drawing(app, request, name);
 }

@@ -333,22 +333,29 @@ const struct response *post_json(const struct server *server, const char *path, 
     return send_call(server, &(struct call){.path = path, .media_type = "application/json", .body = json});
 }
 
-const struct response *post_form(const struct server *server, const char *path, const char *field,
-                                 const void *data, size_t size)
+const struct response *post_files(const struct server *server, const char *path,
+                                  const struct form_file *files, size_t count)
 {
     CURL *curl = curl_easy_init();
     assert_non_null(curl);
     curl_mime *form = curl_mime_init(curl);
-    curl_mimepart *part = curl_mime_addpart(form);
-    curl_mime_name(part, field);
-    curl_mime_filename(part, "7.png");
-    curl_mime_type(part, "image/png");
-    curl_mime_data(part, data, size);
+    for (size_t i = 0; i < count; i++) {
+        curl_mimepart *part = curl_mime_addpart(form);
+        curl_mime_name(part, files[i].field);
+        curl_mime_filename(part, files[i].field);
+        curl_mime_data(part, files[i].data, files[i].size);
+    }
     curl_easy_setopt(curl, CURLOPT_MIMEPOST, form);
     const struct response *response = perform(curl, server, path);
     curl_mime_free(form);
     curl_easy_cleanup(curl);
     return response;
+}
+
+const struct response *post_form(const struct server *server, const char *path, const char *field,
+                                 const void *data, size_t size)
+{
+    return post_files(server, path, &(struct form_file){field, data, size}, 1);
 }
 
 const char *response_header(const struct response *response, const char *name)

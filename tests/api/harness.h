@@ -86,7 +86,16 @@ const struct response *get(const struct server *server, const char *path);
 /* POST of JSON */
 const struct response *post_json(const struct server *server, const char *path, const char *json);
 
-/* POST of a form with the part `field`. */
+/* POST of a form with files as its parts. */
+struct form_file {
+    const char *field;
+    const void *data;
+    size_t size;
+};
+const struct response *post_files(const struct server *server, const char *path,
+                                  const struct form_file *files, size_t count);
+
+/* The same with one. */
 const struct response *post_form(const struct server *server, const char *path, const char *field,
                                  const void *data, size_t size);
 

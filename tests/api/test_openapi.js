@@ -51,7 +51,12 @@ before(async () => {
 after(() => service.remove());
 
 /** What a file in a form or a body is. */
-const exampleFile = (name) => (name === 'image' ? examplePng() : weights);
+const FILES = {
+  image: () => examplePng(),
+  images: () => Buffer.from([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28, ...Array(28 * 28).fill(0)]),
+  labels: () => Buffer.from([0, 0, 8, 1, 0, 0, 0, 1, 7]),
+  weights: () => weights,
+};
 
 // ---- Reading the description ----------------------------------------------------------------------
 
@@ -86,13 +91,15 @@ const examplePng = () =>
 function exampleBodies({ operation }) {
   const content = resolve(operation.requestBody)?.content ?? {};
   return Object.entries(content).flatMap(([type, media]) => {
-    const query = operation.operationId === 'addSample' && type !== 'application/json' ? '?label=7' : '';
-    if (type === 'image/png') return [{ name: type, type, query, body: examplePng() }];
+    const labelled = operation.operationId === 'addSample' ? '?label=7' : '';
+    if (type === 'image/png') return [{ name: type, type, query: labelled, body: examplePng() }];
     if (type === 'application/octet-stream' && media.schema) return [{ name: type, type, body: weights }];
     if (type === 'multipart/form-data') {
-      const form = new FormData();
-      for (const name of media.schema.required) form.set(name, new Blob([exampleFile(name)]), name);
-      return [{ name: type, query, body: form }];
+      return (media.schema.oneOf ?? [media.schema]).map(({ required }) => {
+        const form = new FormData();
+        for (const name of required) form.set(name, new Blob([FILES[name]()]), name);
+        return { name: required.join(), query: required.includes('image') ? labelled : '', body: form };
+      });
     }
     return Object.entries(media.examples ?? {}).map(([name, { value }]) => ({ name, type, body: JSON.stringify(value) }));
   });

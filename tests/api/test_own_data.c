@@ -1,6 +1,11 @@
 /* Own data through the API: adding, taking back, and training on it, kills of the server included. */
+#include "server/png.h"
 #include "tests/api/harness.h"
 #include "tests/api/training.h"
+
+#include <stdlib.h>
+#include <zip.h>
+#include <zlib.h>
 
 static struct server *server;
 
@@ -195,6 +200,199 @@ static void a_version_is_tuned_on_own_data_and_tested_on_mnist(void **state)
     assert_int_equal(delete ("/api/v1/datasets/mine"), 204);
 }
 
+/* ---- Many at once ---------------------------------------------------------------------------------- */
+
+#define MANY 400
+
+/* The first noughts and ones of MNIST, as a pair of IDX files. */
+static struct {
+    uint8_t images[16 + MANY * IMAGE_PIXELS], labels[8 + MANY];
+} pair;
+
+static const uint8_t *image_of_pair(size_t index)
+{
+    return pair.images + 16 + index * IMAGE_PIXELS;
+}
+
+static void make_pair(void)
+{
+    char folder[512];
+    const char *data_dir = getenv("DIGITD_DATA_DIR");
+    struct dataset *mnist;
+    size_t count = 0;
+    struct error err;
+    snprintf(folder, sizeof folder, "%s/mnist", data_dir ? data_dir : "data/datasets");
+    if (dataset_load(folder, SPLIT_TRAIN, &mnist, &err))
+        fail_msg("%s", err.message);
+    memcpy(pair.images, (const uint8_t[]){0, 0, 8, 3, 0, 0, MANY >> 8, MANY & 255, 0, 0, 0, 28, 0, 0, 0, 28},
+           16);
+    memcpy(pair.labels, (const uint8_t[]){0, 0, 8, 1, 0, 0, MANY >> 8, MANY & 255}, 8);
+    for (size_t i = 0; count < MANY; i++) {
+        if (dataset_label(mnist, i) > 1)
+            continue;
+        memcpy(pair.images + 16 + count * IMAGE_PIXELS, dataset_image(mnist, i), IMAGE_PIXELS);
+        pair.labels[8 + count++] = (uint8_t)dataset_label(mnist, i);
+    }
+    dataset_unref(mnist);
+}
+
+/* The same as an archive, to be freed. */
+static uint8_t *make_archive(size_t *ret_size)
+{
+    zip_error_t reason;
+    zip_stat_t info;
+    char name[32];
+    zip_source_t *source = zip_source_buffer_create(NULL, 0, 0, &reason);
+    zip_t *zip = zip_open_from_source(source, ZIP_TRUNCATE, &reason);
+    assert_non_null(zip);
+    zip_source_keep(source);
+    for (size_t i = 0; i < MANY; i++) {
+        uint8_t *png;
+        size_t size;
+        assert_int_equal(png_encode_grey(image_of_pair(i), IMAGE_SIDE, IMAGE_SIDE, &png, &size, NULL), OK);
+        snprintf(name, sizeof name, "digits/%d/%zu.png", pair.labels[8 + i], i);
+        assert_true(zip_file_add(zip, name, zip_source_buffer(zip, png, size, 1), 0) >= 0);
+    }
+    assert_int_equal(zip_close(zip), 0);
+    assert_int_equal(zip_source_stat(source, &info), 0);
+    uint8_t *archive = malloc(info.size);
+    assert_int_equal(zip_source_open(source), 0);
+    assert_int_equal(zip_source_read(source, archive, info.size), info.size);
+    zip_source_close(source);
+    zip_source_free(source);
+    *ret_size = info.size;
+    return archive;
+}
+
+/* gzips into `ret_bytes`; returns the size. */
+static size_t gzip(const void *bytes, size_t size, uint8_t *ret_bytes, size_t room)
+{
+    z_stream stream = {.next_in = (Bytef *)(uintptr_t)bytes,
+                       .avail_in = (uInt)size,
+                       .next_out = ret_bytes,
+                       .avail_out = (uInt)room};
+    assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    assert_int_equal(deflateEnd(&stream), Z_OK);
+    return stream.total_out;
+}
+
+static const struct response *post_pair(const char *path, const void *images, size_t images_size,
+                                        const void *labels, size_t labels_size)
+{
+    const struct form_file files[] = {{"images", images, images_size}, {"labels", labels, labels_size}};
+    return post_files(server, path, files, 2);
+}
+
+static void assert_all_added(const struct response *response)
+{
+    if (response->status != 201)
+        fail_msg("%ld %s", response->status, response->body);
+    assert_int_equal(integer_at(response, "/added"), MANY);
+    assert_int_equal(integer_at(response, "/count"), MANY);
+    assert_int_equal(integer_at(response, "/rejected_count"), 0);
+}
+
+static void train_on(const char *name, char ret_id[JOB_ID_SIZE])
+{
+    char body[512];
+    snprintf(body, sizeof body,
+             "{\"name\":\"%s\",\"dataset\":\"%s\"," TINY_MODEL
+             ",\"training\":{\"epochs\":10,\"batch_size\":8,\"learning_rate\":0.01}}",
+             name, name);
+    start_job(server, body, ret_id);
+}
+
+static void assert_reads(const char *model, size_t index)
+{
+    char path[64];
+    uint8_t *png;
+    size_t size;
+    assert_int_equal(png_encode_grey(image_of_pair(index), IMAGE_SIDE, IMAGE_SIDE, &png, &size, NULL), OK);
+    snprintf(path, sizeof path, "/api/v1/models/%s/predict?mode=raw", model);
+    const struct response *response =
+        send_call(server, &(struct call){.path = path, .media_type = "image/png", .body = png, .size = size});
+    assert_int_equal(integer_at(response, "/digit"), pair.labels[8 + index]);
+    free(png);
+}
+
+/* An archive, and MNIST's form, plain and gzipped, are three ways to the same data and the same network. */
+static void archives_and_idx_files_are_counted_trained_on_and_read(void **state)
+{
+    (void)state;
+    static uint8_t images[sizeof pair.images + 1024], labels[sizeof pair.labels + 1024];
+    size_t size;
+    char digest[65], zipped[JOB_ID_SIZE], plain[JOB_ID_SIZE];
+    make_pair();
+    uint8_t *archive = make_archive(&size);
+    assert_all_added(send_call(server, &(struct call){.path = "/api/v1/datasets/zipped/samples?mode=raw",
+                                                      .media_type = "application/zip",
+                                                      .body = archive,
+                                                      .size = size}));
+    free(archive);
+    assert_all_added(post_pair("/api/v1/datasets/plain/samples", pair.images, sizeof pair.images, pair.labels,
+                               sizeof pair.labels));
+    assert_all_added(post_pair("/api/v1/datasets/packed/samples", images,
+                               gzip(pair.images, sizeof pair.images, images, sizeof images), labels,
+                               gzip(pair.labels, sizeof pair.labels, labels, sizeof labels)));
+    snprintf(digest, sizeof digest, "%s", text_at(get(server, "/api/v1/datasets/zipped"), "/train/digest"));
+    assert_string_equal(text_at(get(server, "/api/v1/datasets/plain"), "/train/digest"), digest);
+    assert_string_equal(text_at(get(server, "/api/v1/datasets/packed"), "/train/digest"), digest);
+    const struct response *counted = get(server, "/api/v1/datasets/packed");
+    assert_int_equal(integer_at(counted, "/train/images"), MANY);
+    assert_int_equal(integer_at(counted, "/train/classes/0") + integer_at(counted, "/train/classes/1"), MANY);
+
+    train_on("zipped", zipped);
+    train_on("plain", plain);
+    wait_for_state(server, zipped, "succeeded");
+    wait_for_state(server, plain, "succeeded");
+    assert_same(zipped, plain, "/weights_digest");
+    for (size_t i = 0; i < 10; i++)
+        assert_reads("plain", i);
+}
+
+/* `bytes` with one of them changed, for a moment. */
+static void with_byte(uint8_t *byte, uint8_t value, const char *pointer, const char *detail)
+{
+    uint8_t kept = *byte;
+    *byte = value;
+    const struct response *response =
+        post_pair(SAMPLES, pair.images, sizeof pair.images, pair.labels, sizeof pair.labels);
+    *byte = kept;
+    assert_problem(response, 422, "unreadable", pointer);
+    if (!strstr(response->body, detail))
+        fail_msg("\"%s\" is not in %s", detail, response->body);
+}
+
+static void what_is_wrong_with_idx_files_is_said_and_nothing_added(void **state)
+{
+    (void)state;
+    static uint8_t zeros[10 << 20], bomb[32768];
+    memcpy(zeros, (const uint8_t[]){0, 0, 8, 3, 0, 0, MANY >> 8, MANY & 255, 0, 0, 0, 28, 0, 0, 0, 28}, 16);
+    make_pair();
+    with_byte(pair.images + 2, 9, "/images", "expected type 08");
+    with_byte(pair.images + 11, 32, "/images", "expected images of 28x28, found height 32");
+    with_byte(pair.images + 7, 255, "/images", "truncated");
+    with_byte(pair.labels + 7, 9, "/labels", "expected 400 labels, one an image, found 265");
+    with_byte(pair.labels + 8 + 399, 10, "/labels", "label 399 is 10, expected 0 to 9");
+    with_byte(pair.images + 5, 255, "/images", "expected a count of 1 to 100000, found");
+
+    assert_problem(post_pair(SAMPLES, zeros, 1, pair.labels, sizeof pair.labels), 422, "unreadable",
+                   "/images");
+    assert_problem(post_pair(SAMPLES, bomb, gzip(zeros, sizeof zeros, bomb, sizeof bomb), pair.labels,
+                             sizeof pair.labels),
+                   422, "unreadable", "/images");
+    assert_problem(post_form(server, SAMPLES, "images", pair.images, sizeof pair.images), 422, "invalid",
+                   "/labels");
+    assert_problem(post_form(server, SAMPLES, "labels", pair.labels, sizeof pair.labels), 422, "invalid",
+                   "/images");
+    const struct response *asked = post_pair(SAMPLES "?label=7&mode=drawing", pair.images, sizeof pair.images,
+                                             pair.labels, sizeof pair.labels);
+    assert_problem(asked, 422, "invalid", "label");
+    assert_problem(asked, 422, "invalid", "mode");
+    assert_problem(get(server, "/api/v1/datasets/mine"), 404, "not-found", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +401,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_trained_on_is_refused, start, stop),
         cmocka_unit_test_setup_teardown(a_mixed_job_that_is_killed_ends_as_one_left_alone, start, stop),
         cmocka_unit_test_setup_teardown(a_version_is_tuned_on_own_data_and_tested_on_mnist, start, stop),
+        cmocka_unit_test_setup_teardown(archives_and_idx_files_are_counted_trained_on_and_read, start, stop),
+        cmocka_unit_test_setup_teardown(what_is_wrong_with_idx_files_is_said_and_nothing_added, start, stop),
     };
     return cmocka_run_group_tests_name("own data", tests, NULL, NULL);
 }

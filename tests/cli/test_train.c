@@ -124,7 +124,7 @@ static void a_truncated_dataset_is_named_with_its_size(void **state)
     assert_int_equal(truncate(program_file_path("data/bars/train-images-idx3-ubyte"), 1000), 0);
     assert_int_equal(program_run(TRAIN), 1);
     assert_err_has(
-        "train-images-idx3-ubyte: truncated: 1000 bytes on disk, expected 501776 for a count of 640");
+        "train-images-idx3-ubyte: truncated: 1000 bytes stored, expected 501776 for a count of 640");
 }
 
 static void training_on_mnist_learns(void **state)

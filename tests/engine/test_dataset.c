@@ -179,6 +179,93 @@ static void dataset_lives_until_its_last_reference(void **state)
     dataset_unref(NULL);
 }
 
+/* ---- In memory ---------------------------------------------------------------------------------- */
+
+/* The bytes of a file of the fixture. */
+static struct idx_bytes bytes_of(const struct fixture *fixture, const char *file, const char *name)
+{
+    static uint8_t kept[2][IMAGES_LENGTH + 64];
+    uint8_t *bytes = kept[strcmp(name, "labels") == 0];
+    FILE *stream = fopen(path_in(fixture, file), "rb");
+    assert_non_null(stream);
+    size_t size = fread(bytes, 1, sizeof kept[0], stream);
+    fclose(stream);
+    return (struct idx_bytes){name, bytes, size};
+}
+
+static void expect_reads(const struct fixture *fixture, const char *images, const char *labels)
+{
+    struct dataset *dataset = NULL;
+    const struct idx_bytes image_bytes = bytes_of(fixture, images, "images"),
+                           label_bytes = bytes_of(fixture, labels, "labels");
+    struct error err;
+    if (dataset_read(&image_bytes, &label_bytes, COUNT, &dataset, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(dataset_count(dataset), COUNT);
+    assert_memory_equal(dataset_image(dataset, 0), fixture->images + 16, COUNT * IMAGE_PIXELS);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_int_equal(dataset_label(dataset, i), fixture->labels[8 + i]);
+    dataset_unref(dataset);
+}
+
+static void files_in_memory_read_as_those_on_disk_do(void **state)
+{
+    struct fixture *fixture = *state;
+    write_pair(fixture, IMAGES_LENGTH, LABELS_LENGTH);
+    write_gzip(fixture, IMAGES_NAME ".gz", fixture->images, IMAGES_LENGTH);
+    write_gzip(fixture, LABELS_NAME ".gz", fixture->labels, LABELS_LENGTH);
+    expect_reads(fixture, IMAGES_NAME, LABELS_NAME);
+    expect_reads(fixture, IMAGES_NAME ".gz", LABELS_NAME ".gz");
+    expect_reads(fixture, IMAGES_NAME ".gz", LABELS_NAME);
+}
+
+/* Reading files in memory fails, and the message and pointer say which and why. */
+static void expect_unread(struct idx_bytes images, struct idx_bytes labels, size_t count_max,
+                          const char *pointer, const char *message)
+{
+    struct dataset *dataset = NULL;
+    struct error err = {0};
+    assert_int_equal(dataset_read(&images, &labels, count_max, &dataset, &err), ERR_FORMAT);
+    assert_string_equal(err.message, message);
+    assert_string_equal(err.pointer, pointer);
+    assert_null(dataset);
+}
+
+static void what_is_wrong_in_memory_is_said_of_the_one_of_the_two(void **state)
+{
+    struct fixture *fixture = *state;
+    struct idx_bytes images = {"images", fixture->images, IMAGES_LENGTH};
+    struct idx_bytes labels = {"labels", fixture->labels, LABELS_LENGTH};
+    struct idx_bytes cut = {"images", fixture->images, IMAGES_LENGTH - 1}, none = {"labels", "", 0};
+    expect_unread(cut, labels, COUNT, "/images",
+                  "images: truncated: 2367 bytes stored, expected 2368 for a count of 3");
+    expect_unread(images, none, COUNT, "/labels", "labels: truncated at offset 0, expected an IDX header");
+    expect_unread(images, images, COUNT, "/images", "images: offset 3: expected 1 dimension, found 3");
+    fixture->labels[7] = 2;
+    expect_unread(images, labels, COUNT, "/labels",
+                  "labels: offset 4: expected 3 labels, one an image, found 2");
+    fixture->labels[7] = 3;
+    fixture->labels[8] = 11;
+    expect_unread(images, labels, COUNT, "/labels", "labels: offset 8: label 0 is 11, expected 0 to 9");
+}
+
+/* A kilobyte that would be many more: what its header announces is all that is looked at. */
+static void no_more_is_unpacked_than_may_be(void **state)
+{
+    struct fixture *fixture = *state;
+    static uint8_t zeros[1000 * IMAGE_PIXELS];
+    struct idx_bytes labels = {"labels", fixture->labels, LABELS_LENGTH};
+    put_big_endian(fixture->images + 4, 4);
+    memcpy(zeros, fixture->images, 16);
+    write_gzip(fixture, IMAGES_NAME ".gz", zeros, sizeof zeros);
+    expect_unread(bytes_of(fixture, IMAGES_NAME ".gz", "images"), labels, COUNT, "/images",
+                  "images: offset 4: expected a count of 1 to 3, found 4");
+    zeros[7] = 3;
+    write_gzip(fixture, IMAGES_NAME ".gz", zeros, sizeof zeros);
+    expect_unread(bytes_of(fixture, IMAGES_NAME ".gz", "images"), labels, COUNT, "/images",
+                  "images: offset 2368: expected the end of the file, found more bytes");
+}
+
 /* ---- What is wrong ------------------------------------------------------------------------------ */
 
 static void create_refuses_no_images_and_bad_labels(void **state)
@@ -230,7 +317,7 @@ static void every_wrong_byte_of_the_headers_is_named(void **state)
         {false, 12, 1, "offset 12: expected images of 28x28, found width 16777244"},
         {false, 7, 0, "offset 4: expected a count of 1 to 10000000, found 0"},
         {false, 4, 0xff, "offset 4: expected a count of 1 to 10000000, found 4278190083"},
-        {false, 7, 4, "truncated: 2368 bytes on disk, expected 3152 for a count of 4"},
+        {false, 7, 4, "truncated: 2368 bytes stored, expected 3152 for a count of 4"},
         {true, 1, 1, "offset 0: expected the magic 00 00 of an IDX file, found 00 01"},
         {true, 2, 9, "offset 2: expected type 08 (unsigned bytes), found 09"},
         {true, 3, 3, "offset 3: expected 1 dimension, found 3"},
@@ -256,7 +343,7 @@ static void files_cut_anywhere_are_truncated(void **state)
         expect_refusal(fixture, ERR_FORMAT, IMAGES_NAME, "truncated");
     }
     write_pair(fixture, IMAGES_LENGTH, LABELS_LENGTH - 1);
-    expect_refusal(fixture, ERR_FORMAT, LABELS_NAME, "truncated: 10 bytes on disk, expected 11");
+    expect_refusal(fixture, ERR_FORMAT, LABELS_NAME, "truncated: 10 bytes stored, expected 11");
 }
 
 static void trailing_bytes_are_refused(void **state)
@@ -320,7 +407,7 @@ static void a_count_that_no_gzip_file_of_that_size_could_hold_is_refused_unread(
     write_plain(fixture, LABELS_NAME, fixture->labels, LABELS_LENGTH);
     put_big_endian(fixture->images + 4, 9000000);
     write_gzip(fixture, IMAGES_NAME ".gz", fixture->images, IMAGES_LENGTH);
-    expect_refusal(fixture, ERR_FORMAT, "bytes on disk, expected 7056000016 decompressed",
+    expect_refusal(fixture, ERR_FORMAT, "bytes stored, expected 7056000016 decompressed",
                    "for a count of 9000000");
 }
 
@@ -349,6 +436,9 @@ int main(void)
         TEST(digest_is_sha256_of_images_then_labels),
         TEST(loaded_and_created_datasets_have_the_same_digest),
         TEST(dataset_lives_until_its_last_reference),
+        TEST(files_in_memory_read_as_those_on_disk_do),
+        TEST(what_is_wrong_in_memory_is_said_of_the_one_of_the_two),
+        TEST(no_more_is_unpacked_than_may_be),
         TEST(create_refuses_no_images_and_bad_labels),
         TEST(missing_files_are_not_found),
         TEST(a_folder_or_fifo_in_place_of_a_file_is_refused),
