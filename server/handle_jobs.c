@@ -72,12 +72,10 @@ static bool digest_json(const json_t *json, char ret_digest[DIGEST_TEXT_SIZE])
     return text != NULL;
 }
 
-static void submit(struct app *app, struct request *request, const struct job_request *job, const char *key,
-                   const char *digest)
+static void reply_insert(struct app *app, struct request *request, enum job_insert_result result,
+                         const char *id, const struct error *err)
 {
-    char id[JOB_ID_LENGTH + 1];
-    struct error err;
-    switch (jobs_submit(app->jobs, job, key, digest, id, &err)) {
+    switch (result) {
     case JOB_INSERTED:
     case JOB_REPEATED:
         reply_job(app, request, 202, id);
@@ -91,31 +89,42 @@ static void submit(struct app *app, struct request *request, const struct job_re
         reply_header(request, "Retry-After", RETRY_SECONDS);
         break;
     case JOB_INSERT_FAILED:
-        reply_error(request, &err);
+        reply_error(request, err);
         break;
     }
+}
+
+static void submit(struct app *app, struct request *request, const json_t *json, const char *key,
+                   const char *digest)
+{
+    char id[JOB_ID_LENGTH + 1];
+    struct job_request job;
+    struct problems problems = {0};
+    struct error err;
+    enum job_insert_result result = jobs_find_key(app->jobs, key, digest, id, &err);
+    if (result == JOB_INSERTED && jobs_check(app->jobs, json, &job, &problems)) {
+        reply_problems(request, PROBLEM_INVALID, &problems);
+        return;
+    }
+    if (result == JOB_INSERTED)
+        result = jobs_submit(app->jobs, &job, key, digest, id, &err);
+    reply_insert(app, request, result, id, &err);
 }
 
 void handle_job_create(struct app *app, struct request *request)
 {
     const char *key;
     char digest[DIGEST_TEXT_SIZE];
-    struct job_request job;
-    struct problems problems = {0};
     if (!read_key(request, &key))
         return;
     json_t *json = input_json_body(request, false);
     if (!json)
         return;
-    bool digested = digest_json(json, digest);
-    enum status status = jobs_check(app->jobs, json, &job, &problems);
-    json_decref(json);
-    if (status)
-        reply_problems(request, PROBLEM_INVALID, &problems);
-    else if (!digested)
-        reply_problem(request, PROBLEM_OVERLOADED, "No memory for this request.");
+    if (digest_json(json, digest))
+        submit(app, request, json, key, digest);
     else
-        submit(app, request, &job, key, digest);
+        reply_problem(request, PROBLEM_OVERLOADED, "No memory for this request.");
+    json_decref(json);
 }
 
 /* ---- GET /api/v1/jobs ------------------------------------------------------------------------------ */

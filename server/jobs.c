@@ -170,6 +170,12 @@ enum status jobs_check_kept(struct jobs *jobs, const json_t *config, struct job_
     return job_request_from_json(config, &sources, &jobs->config.limits, ret_request, problems);
 }
 
+enum job_insert_result jobs_find_key(struct jobs *jobs, const char *key, const char *digest,
+                                     char ret_id[JOB_ID_LENGTH + 1], struct error *err)
+{
+    return store_job_find_key(jobs->store, key, digest, ret_id, err);
+}
+
 enum job_insert_result jobs_submit(struct jobs *jobs, const struct job_request *request, const char *key,
                                    const char *digest, char ret_id[JOB_ID_LENGTH + 1], struct error *err)
 {

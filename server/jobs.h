@@ -38,6 +38,10 @@ void jobs_free(struct jobs *jobs);
 MUST_CHECK enum status jobs_check(struct jobs *jobs, const struct json_t *json,
                                   struct job_request *ret_request, struct problems *problems);
 
+/* As store_job_find_key. A request that came before is good, whatever has changed since that it builds on. */
+MUST_CHECK enum job_insert_result jobs_find_key(struct jobs *jobs, const char *key, const char *digest,
+                                                char ret_id[JOB_ID_LENGTH + 1], struct error *err);
+
 /* Queues a job. `key` (or NULL) makes repeating the call harmless: with the same `digest` it gives the job of the
  * first call. */
 MUST_CHECK enum job_insert_result jobs_submit(struct jobs *jobs, const struct job_request *request,

@@ -98,17 +98,15 @@ static enum status note_epoch(sqlite3 *db, int64_t job, int epoch, struct error 
 
 /* ---- Jobs ------------------------------------------------------------------------------------------ */
 
-/* What an earlier request with this key means for the one at hand; JOB_INSERTED when there was none. */
-static enum job_insert_result check_key(sqlite3 *db, const struct job_insert *insert, char *ret_id,
+static enum job_insert_result check_key(sqlite3 *db, const char *key, const char *digest, char *ret_id,
                                         struct error *err)
 {
     sqlite3_stmt *statement;
     bool row = false;
-    if (!insert->idempotency_key)
+    if (!key)
         return JOB_INSERTED;
     if (db_query(db, "SELECT id, request_digest = ? FROM jobs WHERE idempotency_key = ?",
-                 DB_VALUES(db_text(insert->request_digest), db_text(insert->idempotency_key)), &statement,
-                 err))
+                 DB_VALUES(db_text(digest), db_text(key)), &statement, err))
         return JOB_INSERT_FAILED;
     enum job_insert_result result = db_next(statement, &row, err) ? JOB_INSERT_FAILED : JOB_INSERTED;
     if (row) {
@@ -116,6 +114,17 @@ static enum job_insert_result check_key(sqlite3 *db, const struct job_insert *in
         result = sqlite3_column_int(statement, 1) ? JOB_REPEATED : JOB_KEY_REUSED;
     }
     sqlite3_finalize(statement);
+    return result;
+}
+
+enum job_insert_result store_job_find_key(struct store *store, const char *key, const char *digest,
+                                          char ret_id[JOB_ID_LENGTH + 1], struct error *err)
+{
+    char id[JOB_ID_LENGTH + 1] = "";
+    enum job_insert_result result = check_key(store_read_begin(store), key, digest, id, err);
+    store_read_end(store);
+    if (result == JOB_REPEATED)
+        memcpy(ret_id, id, sizeof id);
     return result;
 }
 
@@ -149,7 +158,7 @@ enum job_insert_result store_job_insert(struct store *store, const struct job_in
     if (status)
         return JOB_INSERT_FAILED;
     char id[JOB_ID_LENGTH + 1] = "";
-    enum job_insert_result result = check_key(db, insert, id, err);
+    enum job_insert_result result = check_key(db, insert->idempotency_key, insert->request_digest, id, err);
     if (result == JOB_INSERTED)
         result = insert_new(db, insert, id, err);
     if (store_end(store, result == JOB_INSERT_FAILED ? ERR_IO : OK, err))

@@ -44,6 +44,11 @@ enum job_insert_result {
     JOB_INSERT_FAILED, /* `err` says why */
 };
 
+/* What an earlier request with this key means for one with this digest: JOB_REPEATED, JOB_KEY_REUSED, or JOB_INSERTED when
+ * there was none, and it may be inserted. */
+MUST_CHECK enum job_insert_result store_job_find_key(struct store *store, const char *key, const char *digest,
+                                                     char ret_id[JOB_ID_LENGTH + 1], struct error *err);
+
 /* Adds a job in state queued under a fresh id. */
 MUST_CHECK enum job_insert_result store_job_insert(struct store *store, const struct job_insert *insert,
                                                    char ret_id[JOB_ID_LENGTH + 1], struct error *err);

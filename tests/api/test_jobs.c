@@ -139,6 +139,31 @@ static void a_repeated_request_with_its_key_starts_one_job(void **state)
     assert_int_equal(cancel_job(server, id)->status, 202);
 }
 
+static void a_repeated_request_gives_its_job_when_what_it_builds_on_is_gone(void **state)
+{
+    (void)state;
+    struct call call = {.path = "/api/v1/jobs",
+                        .media_type = "application/json",
+                        .body = "{\"name\":\"built-on\",\"init_from\":{\"model\":\"fading\",\"version\":1},"
+                                "\"promotion\":\"never\",\"training\":{\"epochs\":1,\"train_limit\":500}}",
+                        .headers = {"Idempotency-Key: fading"}};
+    const struct call removal = {.method = "DELETE", .path = "/api/v1/models/fading/versions/1"};
+    char origin[JOB_ID_SIZE], id[JOB_ID_SIZE];
+    start_job(server,
+              "{\"name\":\"fading\",\"promotion\":\"never\"," TINY_MODEL
+              ",\"training\":{\"epochs\":1,\"train_limit\":500}}",
+              origin);
+    wait_for_state(server, origin, "succeeded");
+    snprintf(id, sizeof id, "%s", text_at(send_call(server, &call), "/id"));
+    wait_for_state(server, id, "succeeded");
+    assert_int_equal(send_call(server, &removal)->status, 204);
+    const struct response *again = send_call(server, &call);
+    assert_int_equal(again->status, 202);
+    assert_string_equal(text_at(again, "/id"), id);
+    call.headers[0] = "Idempotency-Key: too-late";
+    assert_problem(send_call(server, &call), 422, "invalid", "/init_from/version");
+}
+
 static void a_full_queue_says_when_to_come_again(void **state)
 {
     (void)state;
@@ -460,6 +485,7 @@ int main(void)
         cmocka_unit_test(a_body_beyond_the_limit_is_refused),
         cmocka_unit_test(broken_requests_leave_no_memory_behind),
         cmocka_unit_test(a_repeated_request_with_its_key_starts_one_job),
+        cmocka_unit_test(a_repeated_request_gives_its_job_when_what_it_builds_on_is_gone),
         cmocka_unit_test(a_full_queue_says_when_to_come_again),
         cmocka_unit_test(a_job_beyond_the_memory_limit_is_refused),
         cmocka_unit_test(a_job_runs_to_its_result),
