@@ -79,20 +79,20 @@ MUST_CHECK bool client_check_name(const struct client *client, const char *what,
 
 /* ---- Following what goes on -------------------------------------------------------------------------------------- */
 
-/* What an event of the stream is about: its type and the whole object. False: enough. */
-typedef bool client_event_function(void *context, const char *type, const json_t *event);
+struct client_listener {
+    /* What an event of the stream is about: its type and the whole object. False: enough. */
+    bool (*tell)(void *context, const char *type, const json_t *event);
+    /* There is a connection, at first or again: what happens from now on will be told. NULL: of no interest. */
+    void (*opened)(void *context);
+    void (*lost)(void *context); /* the connection is gone */
+};
 
-/* Follows the stream of events at `path` until `tell` has enough or the server says that nothing comes any more. A
- * connection that breaks is made again, after the last event that arrived, also to a server that was started anew;
- * `lost`, which may be NULL, is told when it is gone. Without a server for CLIENT_PATIENCE seconds it gives up.
- * EXIT_INTERRUPTED after Ctrl-C, without a message. */
+/* Follows the stream of events at `path` until the listener has enough or the server says that nothing comes any more. A
+ * connection that breaks is made again, after the last event that arrived, also to a server that was started anew.
+ * Without a server for CLIENT_PATIENCE seconds it gives up. The listener may use `client`. EXIT_INTERRUPTED after Ctrl-C,
+ * without a message. */
 #define CLIENT_PATIENCE 120
-MUST_CHECK int client_follow(struct client *client, const char *path, client_event_function *tell,
-                             void (*lost)(void *context), void *context);
-
-/* Asks for `path` every second until `tell`, which gets the answer, has enough; otherwise the same. */
-typedef bool client_poll_function(void *context, const json_t *answer);
-MUST_CHECK int client_poll(struct client *client, const char *path, client_poll_function *tell,
-                           void (*lost)(void *context), void *context);
+MUST_CHECK int client_follow(const struct client *client, const char *path,
+                             const struct client_listener *listener, void *context);
 
 #endif

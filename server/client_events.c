@@ -1,5 +1,4 @@
-/* Following what goes on at a server: Server-Sent Events (WHATWG HTML 9.2), read as they come, and an address that is asked
- * again and again. */
+/* Following what goes on at a server: Server-Sent Events (WHATWG HTML 9.2), read as they come. */
 #include "server/client_private.h"
 
 #include "server/cli.h"
@@ -10,12 +9,12 @@
 #include <time.h>
 
 #define LINE_MAX_SIZE ((size_t)1 << 20)
-#define POLL_MS       1000
 
 struct follower {
-    client_event_function *tell;
+    const struct client_listener *listener;
     void *context;
-    bool done;    /* `tell` has enough */
+    bool is_open; /* the listener knows that the connection is there */
+    bool done;    /* the listener has enough */
     double heard; /* when something last came */
     int retry_ms; /* the server's wish */
     char last_id[24], id[24];
@@ -31,7 +30,7 @@ static void end_message(struct follower *follower)
     json_t *event = follower->data ? json_loads(follower->data, 0, NULL) : NULL;
     if (*follower->id)
         memcpy(follower->last_id, follower->id, sizeof follower->last_id);
-    if (event && !follower->tell(follower->context, follower->type, event))
+    if (event && !follower->listener->tell(follower->context, follower->type, event))
         follower->done = true;
     json_decref(event);
     free(follower->data);
@@ -85,6 +84,9 @@ static bool read_stream(void *context, const char *bytes, size_t size)
 {
     struct follower *follower = context;
     follower->heard = clock_seconds();
+    if (!follower->is_open && follower->listener->opened)
+        follower->listener->opened(follower->context);
+    follower->is_open = true;
     while (size > 0 && !follower->done) {
         const char *end = memchr(bytes, '\n', size);
         size_t part = end ? (size_t)(end - bytes) : size;
@@ -111,6 +113,7 @@ static CURLcode listen_once(struct client *client, const char *path, struct foll
         more = curl_slist_append(headers, resume);
     client->sink = read_stream;
     client->context = follower;
+    follower->is_open = false;
     follower->length = 0; /* half a message of a connection that broke counts for nothing */
     free(follower->data);
     follower->data = NULL;
@@ -133,8 +136,7 @@ static void wait_ms(int ms)
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
 }
 
-static int follow(struct client *client, const char *path, struct follower *follower,
-                  void (*lost)(void *context))
+static int follow(struct client *client, const char *path, struct follower *follower)
 {
     bool told = false;
     for (;;) {
@@ -150,8 +152,8 @@ static int follow(struct client *client, const char *path, struct follower *foll
         if (clock_seconds() - follower->heard > CLIENT_PATIENCE)
             return code == CURLE_OK && client->status != 200 ? client_report_problem(client)
                                                              : client_report_unreachable(client, code);
-        if (lost && !told)
-            lost(follower->context);
+        if (!told)
+            follower->listener->lost(follower->context);
         told = true;
         wait_ms(follower->retry_ms);
         if (cli_interrupted())
@@ -159,50 +161,19 @@ static int follow(struct client *client, const char *path, struct follower *foll
     }
 }
 
-int client_follow(struct client *client, const char *path, client_event_function *tell,
-                  void (*lost)(void *context), void *context)
+/* By a client of its own: the listener may ask with the one that it has. */
+int client_follow(const struct client *client, const char *path, const struct client_listener *listener,
+                  void *context)
 {
-    struct follower follower = {.tell = tell, .context = context, .heard = clock_seconds(), .retry_ms = 2000};
-    int exit_code = follow(client, path, &follower, lost);
+    struct follower follower = {
+        .listener = listener, .context = context, .heard = clock_seconds(), .retry_ms = 2000};
+    struct client *stream;
+    int exit_code = client_open(client->options, client->settings, &stream);
+    if (exit_code != EXIT_SUCCESS)
+        return exit_code;
+    exit_code = follow(stream, path, &follower);
+    client_close(stream);
     free(follower.line);
     free(follower.data);
-    return exit_code;
-}
-
-/* ---- Polling ------------------------------------------------------------------------------------- */
-
-static int tell_answer(struct client *client, client_poll_function *tell, void *context, bool *ret_done)
-{
-    json_t *answer = NULL;
-    int exit_code = client_take_answer(client, &answer);
-    *ret_done = exit_code != EXIT_SUCCESS || !tell(context, answer);
-    json_decref(answer);
-    return exit_code;
-}
-
-int client_poll(struct client *client, const char *path, client_poll_function *tell,
-                void (*lost)(void *context), void *context)
-{
-    double heard = clock_seconds();
-    bool done = false, told = false;
-    int exit_code = EXIT_SUCCESS;
-    while (!done) {
-        client->sink = NULL;
-        CURLcode code = client_perform(client, "GET", path, NULL, NULL);
-        bool failed = code != CURLE_OK || client->status == 429 || client->status >= 500;
-        if (cli_interrupted())
-            return EXIT_INTERRUPTED;
-        if (failed && clock_seconds() - heard > CLIENT_PATIENCE)
-            return code == CURLE_OK ? client_report_problem(client) : client_report_unreachable(client, code);
-        if (failed && !told && lost)
-            lost(context);
-        told = failed;
-        if (!failed) {
-            heard = clock_seconds();
-            exit_code = tell_answer(client, tell, context, &done);
-        }
-        if (!done)
-            wait_ms(POLL_MS);
-    }
     return exit_code;
 }

@@ -482,8 +482,9 @@ static const struct action actions[] = {
      "Watch a sweep until it ends",
      {.command = "sweep watch",
       .arguments = "[OPTION]... [ID]",
-      .about = "Shows each trial that ends, and a bar, until the sweep ends. Ctrl-C leaves it\n"
-               "running. With --json it is a line each time that something of it changed.\n\n"
+      .about = "Shows each trial that ends, and a bar, until the sweep ends. Waits for a server\n"
+               "that is restarted. Ctrl-C leaves the sweep running. With --json it is a line each\n"
+               "time that something of it changed.\n\n"
                "Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 cancelled, 130 Ctrl-C.",
       OPTIONS_OF(plain_specs),
       .max_arguments = 1}},

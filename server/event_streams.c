@@ -28,11 +28,11 @@
 struct stream {
     struct stream *next;
     int fd;
-    char job[EVENT_SUBJECT_SIZE]; /* "" for all */
-    int64_t cursor;               /* the last event of the log that it has, or that does not concern it */
-    bool behind;                  /* events up to the head of the log are missing: they are read from there */
-    bool ends;                    /* when all is written */
-    bool is_over;                 /* nothing will come that is not in the log yet */
+    char job[EVENT_SUBJECT_SIZE], sweep[EVENT_SUBJECT_SIZE]; /* that it is about; both "" for all */
+    int64_t cursor; /* the last event of the log that it has, or that does not concern it */
+    bool behind;    /* events up to the head of the log are missing: they are read from there */
+    bool ends;      /* when all is written */
+    bool is_over;   /* nothing will come that is not in the log yet */
     bool gone;
     bool waits; /* for EPOLLOUT */
     char *pending;
@@ -128,7 +128,14 @@ static void stream_flush(const struct event_streams *streams, struct stream *str
 
 static bool concerns(const struct stream *stream, const struct event_record *event)
 {
-    return !*stream->job || strcmp(stream->job, event->job) == 0;
+    return (!*stream->job || strcmp(stream->job, event->job) == 0) &&
+           (!*stream->sweep || strcmp(stream->sweep, event->sweep) == 0);
+}
+
+/* Whether nothing that concerns the stream follows this event, which does. */
+static bool is_last(const struct stream *stream, const struct event_record *event)
+{
+    return (*stream->job && event_ends_job(event)) || (*stream->sweep && event_ends_sweep(event));
 }
 
 /* Gives the stream the next event of the log; without room for it the stream is behind. */
@@ -141,7 +148,7 @@ static void stream_give(struct stream *stream, const struct event_record *event,
             stream->behind = true;
             return;
         }
-        stream->ends = *stream->job && !stream->is_over && event_ends_job(event);
+        stream->ends = !stream->is_over && is_last(stream, event);
     }
     stream->cursor = event->id;
 }
@@ -168,7 +175,11 @@ static bool read_log(struct event_streams *streams, const struct event_filter *f
 /* A page of what a stream that is behind is missing. */
 static void catch_up(struct event_streams *streams, struct stream *stream)
 {
-    struct event_filter filter = {stream->cursor, streams->head, *stream->job ? stream->job : NULL, PAGE};
+    struct event_filter filter = {.after = stream->cursor,
+                                  .up_to = streams->head,
+                                  .job = *stream->job ? stream->job : NULL,
+                                  .sweep = *stream->sweep ? stream->sweep : NULL,
+                                  .limit = PAGE};
     struct event_record *events;
     size_t count;
     bool has_more;
@@ -211,7 +222,7 @@ static void follow_log(struct event_streams *streams)
 {
     bool has_more = true;
     while (has_more) {
-        struct event_filter filter = {streams->head, INT64_MAX, NULL, PAGE};
+        struct event_filter filter = {.after = streams->head, .up_to = INT64_MAX, .limit = PAGE};
         struct event_record *events;
         size_t count;
         if (!read_log(streams, &filter, &events, &count, &has_more))
@@ -483,6 +494,7 @@ void event_streams_take(struct event_streams *streams, int fd, struct stream_sta
                               .capacity = strlen(start.head),
                               .moved = clock_seconds()};
     snprintf(stream->job, sizeof stream->job, "%s", start.job ? start.job : "");
+    snprintf(stream->sweep, sizeof stream->sweep, "%s", start.sweep ? start.sweep : "");
     prepare_socket(fd);
     char retry[32];
     snprintf(retry, sizeof retry, "retry: %d\n\n", STREAM_RETRY_MS);

@@ -42,9 +42,10 @@ bool event_streams_have_room(struct event_streams *streams);
 
 struct stream_start {
     const char *job; /* events of this job only, and the end of the stream with that of the job; NULL: all */
-    bool is_over;    /* the job has ended: so does the stream, when it has told what is in the log */
-    int64_t after;   /* id of the last event that the client has; STREAM_FROM_NOW: what happens from now on */
-    char *head;      /* what to write first, on the heap; taken */
+    const char *sweep; /* the same of a sweep and its jobs */
+    bool is_over;      /* it has ended: so does the stream, when it has told what is in the log */
+    int64_t after; /* id of the last event that the client has; STREAM_FROM_NOW: what happens from now on */
+    char *head;    /* what to write first, on the heap; taken */
 };
 #define STREAM_FROM_NOW INT64_MAX
 

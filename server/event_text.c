@@ -2,6 +2,7 @@
 
 #include "server/clock.h"
 #include "server/job_state.h"
+#include "server/sweep_state.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -69,14 +70,37 @@ char *events_to_page(const struct event_record *events, size_t count, bool has_m
     return end_text(out, &text);
 }
 
-bool event_ends_job(const struct event_record *event)
+/* Whether the event brings what it is about into a state that `is_final` knows as an end. */
+static bool ends(const struct event_record *event, enum event_type type, bool (*is_final)(const char *name))
 {
-    if (event->type != EVENT_STATE)
+    if (event->type != type)
         return false;
     json_t *data = json_loads(event->data, 0, NULL);
     const char *to = json_string_value(json_object_get(data, "to"));
-    enum job_state state;
-    bool ends = to && (!job_state_from_name(to, &state) || job_state_is_final(state));
+    bool final = to && is_final(to);
     json_decref(data);
-    return ends;
+    return final;
+}
+
+/* A state that is none is "deleted". */
+static bool is_end_of_job(const char *name)
+{
+    enum job_state state;
+    return !job_state_from_name(name, &state) || job_state_is_final(state);
+}
+
+static bool is_end_of_sweep(const char *name)
+{
+    enum sweep_state state;
+    return !sweep_state_from_name(name, &state) || sweep_state_is_final(state);
+}
+
+bool event_ends_job(const struct event_record *event)
+{
+    return ends(event, EVENT_STATE, is_end_of_job);
+}
+
+bool event_ends_sweep(const struct event_record *event)
+{
+    return ends(event, EVENT_SWEEP, is_end_of_sweep);
 }

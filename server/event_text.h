@@ -14,7 +14,8 @@ char *event_to_message(const struct event_record *event);
 /* {"data": […], "has_more": true} */
 char *events_to_page(const struct event_record *events, size_t count, bool has_more);
 
-/* Nothing follows this event about its job. */
+/* The last change of state of its job, or of its sweep. */
 bool event_ends_job(const struct event_record *event);
+bool event_ends_sweep(const struct event_record *event);
 
 #endif

@@ -1,4 +1,4 @@
-/* GET /api/v1/events, /api/v1/jobs/{id}/events: pages of the log, or a stream of it */
+/* GET /api/v1/events, /api/v1/jobs/{id}/events, /api/v1/sweeps/{sweep}/events: pages of the log, or a stream of it */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +10,7 @@
 #include "server/jobs.h"
 #include "server/problem.h"
 #include "server/reply.h"
+#include "server/store_sweeps.h"
 
 #define LIST_DEFAULT  100
 #define STREAM_TYPE   "text/event-stream"
@@ -17,8 +18,8 @@
 
 /* What a request asks for. */
 struct wish {
-    const char *job; /* NULL: all */
-    bool is_over;    /* nothing follows about this job */
+    const char *job, *sweep; /* NULL: all */
+    bool is_over;            /* nothing follows about it */
     bool has_after;
     int64_t after, limit;
 };
@@ -61,6 +62,27 @@ static bool read_job(struct app *app, struct request *request, struct wish *wish
     return true;
 }
 
+static bool read_sweep(struct app *app, struct request *request, struct wish *wish)
+{
+    struct sweep_record record;
+    struct error err;
+    wish->sweep = request_param(request, "sweep");
+    if (!wish->sweep)
+        return true;
+    if (!sweep_id_is_valid(wish->sweep)) {
+        reply_problem(request, PROBLEM_NOT_FOUND,
+                      "There is no such sweep: an id is sweep_ and 16 hex digits.");
+        return false;
+    }
+    if (store_sweep_read(app->store, wish->sweep, &record, &err)) {
+        reply_error(request, &err);
+        return false;
+    }
+    wish->is_over = sweep_state_is_final(record.state);
+    sweep_record_clear(&record);
+    return true;
+}
+
 static bool read_wish(struct app *app, struct request *request, struct wish *ret_wish)
 {
     struct wish wish = {.limit = LIST_DEFAULT};
@@ -73,7 +95,7 @@ static bool read_wish(struct app *app, struct request *request, struct wish *ret
         reply_problems(request, PROBLEM_MALFORMED, &problems);
         return false;
     }
-    if (!read_job(app, request, &wish))
+    if (!read_job(app, request, &wish) || !read_sweep(app, request, &wish))
         return false;
     *ret_wish = wish;
     return true;
@@ -83,7 +105,11 @@ static bool read_wish(struct app *app, struct request *request, struct wish *ret
 static bool list(struct app *app, struct request *request, const struct wish *wish,
                  struct event_record **ret_events, size_t *ret_count, bool *ret_has_more)
 {
-    struct event_filter filter = {wish->after, INT64_MAX, wish->job, (size_t)wish->limit};
+    struct event_filter filter = {.after = wish->after,
+                                  .up_to = INT64_MAX,
+                                  .job = wish->job,
+                                  .sweep = wish->sweep,
+                                  .limit = (size_t)wish->limit};
     struct error err;
     if (store_event_list(app->store, &filter, ret_events, ret_count, ret_has_more, &err) == OK)
         return true;
@@ -132,8 +158,9 @@ static bool is_told(struct app *app, struct request *request, struct wish wish)
 
 static void open_stream(struct app *app, struct request *request, const struct wish *wish)
 {
-    struct stream_start start = {.job = wish->job, .is_over = wish->is_over, .after = wish->after};
-    if (!wish->job && !wish->has_after)
+    struct stream_start start = {
+        .job = wish->job, .sweep = wish->sweep, .is_over = wish->is_over, .after = wish->after};
+    if (!wish->job && !wish->sweep && !wish->has_after)
         start.after = STREAM_FROM_NOW;
     reply_header(request, "X-Accel-Buffering", "no");
     if (request_method(request) == HTTP_HEAD) {

@@ -54,21 +54,26 @@ static void tell_epoch(struct watch *watch, const json_t *data)
                    validation, client_number_at(data, "/seconds"));
 }
 
+double job_fraction(const json_t *progress)
+{
+    double epoch = client_number_at(progress, "/epoch"), epochs = client_number_at(progress, "/epochs");
+    double step = client_number_at(progress, "/step"), steps = client_number_at(progress, "/steps");
+    double within = steps > 0 ? step / steps : 0, fraction = (epoch - 1 + within) / epochs;
+    return isfinite(fraction) ? fmin(fmax(fraction, 0), 1) : 0;
+}
+
 static void tell_progress(struct watch *watch, const json_t *data)
 {
     char label[64];
     const char *phase = client_text_at(data, "/phase");
-    double epoch = client_number_at(data, "/epoch"), epochs = client_number_at(data, "/epochs");
-    double step = client_number_at(data, "/step"), steps = client_number_at(data, "/steps");
-    double within = steps > 0 ? step / steps : 0, fraction = (epoch - 1 + within) / epochs;
     if (client_settings(watch->client)->no_progress)
         return;
     if (strcmp(phase, "training") == 0)
-        snprintf(label, sizeof label, "epoch %.0f/%.0f", epoch, epochs);
+        snprintf(label, sizeof label, "epoch %.0f/%.0f", client_number_at(data, "/epoch"),
+                 client_number_at(data, "/epochs"));
     else
         snprintf(label, sizeof label, "%.20s", phase);
-    struct progress_state state = {label, isfinite(fraction) ? fmin(fmax(fraction, 0), 1) : 0,
-                                   client_number_at(data, "/images_per_second"),
+    struct progress_state state = {label, job_fraction(data), client_number_at(data, "/images_per_second"),
                                    client_number_at(data, "/eta_seconds")};
     progress_show(&watch->progress, &state, clock_seconds());
 }
@@ -145,6 +150,7 @@ static int end(struct watch *watch, const char *id)
 
 int job_watch(struct client *client, const char *id)
 {
+    static const struct client_listener listener = {.tell = tell, .lost = tell_loss};
     struct watch watch = {.client = client, .progress = progress_begin(stderr, clock_seconds())};
     char path[128];
     json_t *job = NULL;
@@ -154,7 +160,7 @@ int job_watch(struct client *client, const char *id)
     watch.epochs = json_integer_value(client_at(job, "/config/training/epochs"));
     json_decref(job);
     snprintf(path, sizeof path, "/api/v1/jobs/%s/events", id);
-    exit_code = client_follow(client, path, tell, tell_loss, &watch);
+    exit_code = client_follow(client, path, &listener, &watch);
     progress_clear(&watch.progress);
     if (exit_code == EXIT_INTERRUPTED)
         fprintf(stderr,

@@ -9,6 +9,9 @@
  * EXIT_INTERRUPTED: after Ctrl-C, which leaves the job alone. */
 MUST_CHECK int job_watch(struct client *client, const char *id);
 
+/* How much of its training a job has done, by what an event of type progress says: 0 to 1. */
+double job_fraction(const json_t *progress);
+
 /* What became of a job: prints that in a line. */
 void job_print_end(const json_t *job);
 

@@ -192,6 +192,8 @@ static const char *const migrations[] = {
     "  pixels BLOB NOT NULL"
     ") STRICT;"
     "CREATE INDEX samples_by_dataset ON samples (dataset, id);",
+
+    "CREATE INDEX events_by_sweep ON events (sweep, id) WHERE sweep IS NOT NULL;",
 };
 #define MIGRATIONS (sizeof migrations / sizeof migrations[0])
 

@@ -90,23 +90,25 @@ static void clear_event(void *record)
 
 static const struct db_record_kind event_kind = {sizeof(struct event_record), read_event, clear_event};
 
-#define SELECT_EVENTS "SELECT id, time, type, job, sweep, data FROM events WHERE "
+#define SELECT_EVENTS(of)                                                                                    \
+    "SELECT id, time, type, job, sweep, data FROM events WHERE " of                                          \
+    " AND id > ? AND id <= ? ORDER BY id LIMIT ?"
 
 enum status store_event_list(struct store *store, const struct event_filter *filter,
                              struct event_record **ret_records, size_t *ret_count, bool *ret_has_more,
                              struct error *err)
 {
-    struct db_value after = db_integer(filter->after), up_to = db_integer(filter->up_to);
-    struct db_value limit = db_integer((int64_t)filter->limit + 1);
+    const char *sql = filter->job     ? SELECT_EVENTS("job = ?")
+                      : filter->sweep ? SELECT_EVENTS("sweep = ?")
+                                      : SELECT_EVENTS("? IS NULL");
     void *records;
     size_t count;
     sqlite3 *db = store_read_begin(store);
     enum status status =
-        filter->job
-            ? db_read_all(db, &event_kind, SELECT_EVENTS "job = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?",
-                          DB_VALUES(db_text(filter->job), after, up_to, limit), &records, &count, err)
-            : db_read_all(db, &event_kind, SELECT_EVENTS "id > ? AND id <= ? ORDER BY id LIMIT ?",
-                          DB_VALUES(after, up_to, limit), &records, &count, err);
+        db_read_all(db, &event_kind, sql,
+                    DB_VALUES(db_text(filter->job ? filter->job : filter->sweep), db_integer(filter->after),
+                              db_integer(filter->up_to), db_integer((int64_t)filter->limit + 1)),
+                    &records, &count, err);
     store_read_end(store);
     if (status)
         return status;

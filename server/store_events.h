@@ -41,7 +41,8 @@ MUST_CHECK enum status store_event_add(struct store *store, enum event_type type
 
 struct event_filter {
     int64_t after, up_to; /* after < id <= up_to */
-    const char *job;      /* NULL: of all */
+    const char *job;      /* only those about it; NULL: of all */
+    const char *sweep;    /* only those about it and its jobs, unless `job` is set; NULL: of all */
     size_t limit;         /* 1..STORE_LIST_MAX */
 };
 

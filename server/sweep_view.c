@@ -3,6 +3,7 @@
 #include "server/cli.h"
 #include "server/client_json.h"
 #include "server/clock.h"
+#include "server/job_watch.h"
 #include "server/progress.h"
 #include "server/sweep_request.h"
 #include "server/table.h"
@@ -10,6 +11,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FROM_NOW                                                                                             \
+    9007199254740991LL /* no event has such an id: a stream after it tells what happens from now on */
 
 /* ---- Figures ------------------------------------------------------------------------------------- */
 
@@ -169,8 +173,10 @@ struct watch {
     struct client *client;
     const char *id;
     struct progress progress;
-    json_t *told;   /* numbers of the trials whose end was told, as the keys of an object */
-    json_t *counts; /* the last that were seen */
+    json_t *told;    /* jobs whose end was told, as the keys of an object */
+    json_t *running; /* of jobs that train, how much each has done: {job: 0..1} */
+    json_t *sweep;   /* as it was seen last; NULL before */
+    double seen;     /* clock_seconds() then */
     char state[16];
 };
 
@@ -205,38 +211,58 @@ static void tell_trials(struct watch *watch)
         return; /* it was there a moment ago; the next look says more */
     json_array_foreach(json_object_get(results, "data"), i, trial)
     {
-        char number[FORMAT_SIZE];
-        snprintf(number, sizeof number, "%.0f", client_number_at(trial, "/trial"));
-        if (!is_end(client_text_at(trial, "/state")) || json_object_get(watch->told, number))
+        const char *job = client_text_at(trial, "/job");
+        if (!*job || !is_end(client_text_at(trial, "/state")) || json_object_get(watch->told, job))
             continue;
-        json_object_set_new(watch->told, number, json_true());
+        json_object_set_new(watch->told, job, json_true());
         tell_trial(watch, trial);
     }
     json_decref(results);
 }
 
-static void show_bar(struct watch *watch, const json_t *sweep)
+/* Trials that ended, and what those that train have done. */
+static double count_done(const struct watch *watch)
+{
+    double done = sweep_ended(watch->sweep);
+    const char *job;
+    json_t *fraction;
+    json_object_foreach(watch->running, job, fraction) done += json_number_value(fraction);
+    return done;
+}
+
+/* What was left when the sweep was seen last, less the time since. */
+static double seconds_left(const struct watch *watch)
+{
+    double left = client_number_at(watch->sweep, "/eta_seconds");
+    if (strcmp(watch->state, "running") != 0 || isnan(left))
+        return left;
+    return fmax(left - (clock_seconds() - watch->seen), 0);
+}
+
+static void show_bar(struct watch *watch)
 {
     char label[64];
-    int valid = sweep_valid(sweep), ended = sweep_ended(sweep);
-    if (client_settings(watch->client)->no_progress)
+    int valid = sweep_valid(watch->sweep);
+    if (client_settings(watch->client)->no_progress || client_settings(watch->client)->json)
         return;
-    snprintf(label, sizeof label, "%d/%d trials", ended, valid);
-    struct progress_state state = {label, valid > 0 ? (double)ended / valid : 0, NAN,
-                                   client_number_at(sweep, "/eta_seconds")};
+    snprintf(label, sizeof label, "%d/%d trials", sweep_ended(watch->sweep), valid);
+    struct progress_state state = {label, valid > 0 ? fmin(count_done(watch) / valid, 1) : 0, NAN,
+                                   seconds_left(watch)};
     progress_show(&watch->progress, &state, clock_seconds());
 }
 
-static bool tell(void *context, const json_t *sweep)
+/* Takes what the server says of the sweep, and tells what is new in it. */
+static void see(struct watch *watch, json_t *sweep)
 {
-    struct watch *watch = context;
-    json_t *counts = json_object_get(sweep, "counts");
     const char *state = client_text_at(sweep, "/state");
-    bool moved = strcmp(watch->state, state) != 0, changed = moved || !json_equal(counts, watch->counts);
+    bool moved = strcmp(watch->state, state) != 0;
+    bool changed =
+        moved || !json_equal(json_object_get(sweep, "counts"), json_object_get(watch->sweep, "counts"));
     bool json = client_settings(watch->client)->json;
     snprintf(watch->state, sizeof watch->state, "%s", state);
-    json_decref(watch->counts);
-    watch->counts = json_incref(counts);
+    json_decref(watch->sweep);
+    watch->sweep = sweep;
+    watch->seen = clock_seconds();
     if (changed && json) {
         json_dumpf(sweep, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
         putchar('\n');
@@ -246,9 +272,43 @@ static bool tell(void *context, const json_t *sweep)
         progress_print(&watch->progress, "%s", state);
     if (changed && !json)
         tell_trials(watch);
-    if (!json)
-        show_bar(watch, sweep);
-    return !is_end(state);
+    show_bar(watch);
+}
+
+/* When there is a connection, and when something of the sweep has changed that the stream does not tell. */
+static void look(void *context)
+{
+    struct watch *watch = context;
+    json_t *sweep = NULL;
+    if (client_get(watch->client, &sweep, "/api/v1/sweeps/%s", watch->id) == EXIT_SUCCESS)
+        see(watch, sweep);
+}
+
+static void tell_progress(struct watch *watch, const json_t *event)
+{
+    json_object_set_new(watch->running, client_text_at(event, "/job"),
+                        json_real(job_fraction(json_object_get(event, "data"))));
+    show_bar(watch);
+}
+
+/* The trial that a job was made for waits, or trains, or has ended; only that shows, but for --json. */
+static void tell_state(struct watch *watch, const json_t *event)
+{
+    json_object_del(watch->running, client_text_at(event, "/job")); /* until it tells again how far it is */
+    if (is_end(client_text_at(event, "/data/to")) || client_settings(watch->client)->json)
+        look(watch);
+}
+
+static bool tell(void *context, const char *type, const json_t *event)
+{
+    struct watch *watch = context;
+    if (strcmp(type, "progress") == 0)
+        tell_progress(watch, event);
+    else if (strcmp(type, "state") == 0)
+        tell_state(watch, event);
+    else if (strcmp(type, "sweep") == 0)
+        look(watch);
+    return !is_end(watch->state);
 }
 
 static void tell_loss(void *context)
@@ -273,13 +333,17 @@ static int end(struct watch *watch)
 
 int sweep_watch(struct client *client, const char *id)
 {
+    static const struct client_listener listener = {.tell = tell, .opened = look, .lost = tell_loss};
     char path[128];
     struct watch watch = {.client = client,
                           .id = id,
                           .progress = progress_begin(stderr, clock_seconds()),
-                          .told = json_object()};
-    snprintf(path, sizeof path, "/api/v1/sweeps/%s", id);
-    int exit_code = client_poll(client, path, tell, tell_loss, &watch);
+                          .told = json_object(),
+                          .running = json_object()};
+    snprintf(path, sizeof path, "/api/v1/sweeps/%s/events?after=%lld", id, FROM_NOW);
+    int exit_code = client_follow(client, path, &listener, &watch);
+    if (exit_code == EXIT_SUCCESS)
+        look(&watch); /* one that is over has no stream */
     progress_clear(&watch.progress);
     if (exit_code == EXIT_INTERRUPTED)
         fprintf(stderr,
@@ -288,7 +352,8 @@ int sweep_watch(struct client *client, const char *id)
                 id, id);
     if (exit_code == EXIT_SUCCESS)
         exit_code = end(&watch);
-    json_decref(watch.counts);
+    json_decref(watch.sweep);
+    json_decref(watch.running);
     json_decref(watch.told);
     return exit_code;
 }

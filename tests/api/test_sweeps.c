@@ -1,5 +1,6 @@
 /* Sweeps through the API, kills of the server included. */
 #include "tests/api/harness.h"
+#include "tests/api/streams.h"
 #include "tests/api/training.h"
 
 #include <stdlib.h>
@@ -198,6 +199,79 @@ static void halving_trains_the_better_ones_for_longer(void **state)
         snprintf(place, sizeof place, "/data/%d/rung", i);
         assert_int_equal(integer_at(results, place), expected[i].rung);
     }
+}
+
+/* ---- Events ---------------------------------------------------------------------------------------- */
+
+static const char *text_in(const json_t *object, const char *field)
+{
+    const char *text = json_string_value(json_object_get(object, field));
+    return text ? text : "";
+}
+
+/* Of a sweep of two trials, with a job of somebody else in between: reads the stream to its end. Returns the id of the last
+ * event. */
+static long long read_whole_stream(const char *id, const char *path)
+{
+    struct message message;
+    long long last = 0;
+    int succeeded = 0, progress = 0, ends = 0;
+    struct stream *stream = stream_open(server, path, NULL);
+    assert_int_equal(stream_status(stream), 200);
+    while (stream_next(stream, &message)) {
+        const char *to = text_in(json_object_get(message.data, "data"), "to");
+        assert_int_equal(ends, 0); /* nothing comes after it */
+        assert_string_equal(text_in(message.data, "sweep"), id);
+        assert_true(message.id == 0 || message.id > last);
+        last = message.id ? message.id : last;
+        progress += strcmp(message.type, "progress") == 0;
+        succeeded += strcmp(message.type, "state") == 0 && strcmp(to, "succeeded") == 0;
+        ends += strcmp(message.type, "sweep") == 0 && strcmp(to, "succeeded") == 0;
+    }
+    stream_close(stream);
+    assert_int_equal(succeeded, 2);
+    assert_int_equal(ends, 1);
+    assert_true(progress > 0);
+    return last;
+}
+
+static void a_stream_of_a_sweep_tells_its_trials_and_ends(void **state)
+{
+    (void)state;
+    char id[SWEEP_ID_SIZE], job[JOB_ID_SIZE], path[96], header[64];
+    start_sweep("{\"parameters\":{\"/training/seed\":[1,2]}," BASE(3, 20000) "}", id);
+    start_job(server, QUICK_JOB, job);
+    snprintf(path, sizeof path, "/api/v1/sweeps/%s/events", id);
+    long long last = read_whole_stream(id, path);
+    wait_for_state(server, job, "succeeded");
+
+    const struct response *page = get_sweep(id, "/events?limit=1");
+    assert_string_equal(text_at(page, "/data/0/type"), "sweep");
+    assert_string_equal(text_at(page, "/data/0/data/to"), "running");
+    assert_true(json_is_true(json_at(page, "/has_more")));
+    snprintf(header, sizeof header, "Last-Event-ID: %lld", last);
+    struct stream *stream = stream_open(server, path, header);
+    assert_int_equal(stream_status(stream), 204);
+    stream_close(stream);
+    assert_int_equal(get(server, "/api/v1/sweeps/sweep_0123456789abcdef/events")->status, 404);
+    assert_int_equal(get(server, "/api/v1/sweeps/nonsense/events")->status, 404);
+}
+
+static void a_stream_after_what_is_yet_to_come_begins_now(void **state)
+{
+    (void)state;
+    char id[SWEEP_ID_SIZE], path[96];
+    struct message message;
+    start_sweep("{\"parameters\":{\"/training/seed\":[1,2]}," BASE(1000, 2000) "}", id);
+    snprintf(path, sizeof path, "/api/v1/sweeps/%s/events?after=9007199254740991", id);
+    struct stream *stream = stream_open(server, path, NULL);
+    assert_int_equal(post_sweep(id, "/pause")->status, 202);
+    do
+        assert_true(stream_next_durable(stream, &message)); /* of the trial, perhaps */
+    while (strcmp(message.type, "sweep") != 0);
+    assert_string_equal(text_in(json_object_get(message.data, "data"), "to"), "paused");
+    stream_close(stream);
+    assert_int_equal(post_sweep(id, "/cancel")->status, 202);
 }
 
 /* ---- Promotion ------------------------------------------------------------------------------------- */
@@ -408,6 +482,8 @@ int main(void)
         cmocka_unit_test(faults_are_told_with_their_place_in_the_sweep),
         cmocka_unit_test(trials_are_compared_with_mean_and_spread_and_as_csv),
         cmocka_unit_test(halving_trains_the_better_ones_for_longer),
+        cmocka_unit_test(a_stream_of_a_sweep_tells_its_trials_and_ends),
+        cmocka_unit_test(a_stream_after_what_is_yet_to_come_begins_now),
         cmocka_unit_test(the_best_trial_becomes_a_version_once),
         cmocka_unit_test(the_best_trial_is_held_against_what_was_imported),
         cmocka_unit_test(a_job_does_not_wait_behind_the_trials),
