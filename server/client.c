@@ -1,11 +1,12 @@
 #include "server/client_private.h"
 
 #include "server/cli.h"
+#include "server/clock.h"
 #include "server/input.h"
 #include "server/names.h"
 
 #include <ctype.h>
-#include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,7 @@
 #define BODY_MAX        ((size_t)64 << 20)
 #define VALUES_MAX      ((size_t)4 << 20)
 #define KEY_FILE_MAX    ((size_t)64 << 10)
-#define SPEC_FILE_MAX   ((size_t)1 << 20)
-#define ADDRESS_SIZE    1024
+#define BAR_BYTES_MIN   (1 << 20) /* less is sent at once */
 #define SECONDS_CONNECT 10L
 #define SECONDS_SILENT  60L /* four times as long as an event stream is ever silent */
 
@@ -100,10 +100,15 @@ static size_t receive(char *bytes, size_t unit, size_t count, void *context)
     return size;
 }
 
-static int look_for_interrupt(void *context, curl_off_t to_come, curl_off_t came, curl_off_t to_go,
-                              curl_off_t gone)
+static int look_around(void *context, curl_off_t to_come, curl_off_t came, curl_off_t to_go, curl_off_t gone)
 {
-    (void)context, (void)to_come, (void)came, (void)to_go, (void)gone;
+    (void)to_come, (void)came;
+    const struct client *client = context;
+    if (client->bar && to_go >= BAR_BYTES_MIN)
+        progress_show(client->bar,
+                      &(struct progress_state){gone < to_go ? "sending" : "waiting",
+                                               (double)gone / (double)to_go, NAN, NAN},
+                      clock_seconds());
     return cli_interrupted() ? 1 : 0;
 }
 
@@ -185,13 +190,16 @@ int client_report_unreachable(const struct client *client, CURLcode code)
     return cli_failed(command, "%s: %s", server, *client->reason ? client->reason : curl_easy_strerror(code));
 }
 
-/* The part of a pointer that begins with the name of an option: /training/augmentation/rotation is --rotation. */
+/* The part of a pointer that begins with the name of an option: /training/augmentation/rotation is --rotation. All that is
+ * said of datasets is said by one option. */
 static const char *place_in_options(const char *pointer)
 {
     static const char *const folders[] = {"/base/", "/training/", "/augmentation/"};
     for (size_t i = 0; i < ARRAY_LENGTH(folders); i++)
         if (strncmp(pointer, folders[i], strlen(folders[i])) == 0)
             pointer += strlen(folders[i]) - 1;
+    if (strncmp(pointer, "/datasets", strlen("/datasets")) == 0)
+        return "/dataset";
     return strcmp(pointer, "/model/preset") == 0 ? strrchr(pointer, '/') : pointer;
 }
 
@@ -278,7 +286,8 @@ static void set_up(struct client *client, const char *method, const char *addres
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, client);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_for_interrupt);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_around);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, client);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, SECONDS_CONNECT);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -301,16 +310,24 @@ static void forget_answer(struct client *client)
 }
 
 /* Where `path` is on the server; its own address may end in a slash. */
-static void make_address(const struct client *client, const char *path, char ret_address[ADDRESS_SIZE])
+static void make_address(const struct client *client, const char *path, char ret_address[CLIENT_PATH_SIZE])
 {
     const char *server = client->settings->server;
     int length = (int)strlen(server);
     while (length > 0 && server[length - 1] == '/')
         length--;
-    snprintf(ret_address, ADDRESS_SIZE, "%.*s%s", length, server, path);
+    snprintf(ret_address, CLIENT_PATH_SIZE, "%.*s%s", length, server, path);
 }
 
-static CURLcode exchange(struct client *client)
+void client_begin(struct client *client, const char *method, const char *path,
+                  const struct curl_slist *headers)
+{
+    char address[CLIENT_PATH_SIZE];
+    make_address(client, path, address);
+    set_up(client, method, address, headers);
+}
+
+CURLcode client_exchange(struct client *client)
 {
     forget_answer(client);
     CURLcode code = curl_easy_perform(client->curl);
@@ -321,14 +338,12 @@ static CURLcode exchange(struct client *client)
 CURLcode client_perform(struct client *client, const char *method, const char *path, const char *body,
                         struct curl_slist *headers)
 {
-    char address[ADDRESS_SIZE];
-    make_address(client, path, address);
-    set_up(client, method, address, headers);
+    client_begin(client, method, path, headers);
     if (body) {
         curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
         curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, body);
     }
-    return exchange(client);
+    return client_exchange(client);
 }
 
 int client_take_answer(struct client *client, json_t **ret_json)
@@ -365,26 +380,18 @@ static int request(struct client *client, const char *method, const char *path, 
     return code == CURLE_OK ? client_take_answer(client, ret_json) : client_report_unreachable(client, code);
 }
 
-#define MAKE_PATH(path, format)                                                                              \
-    do {                                                                                                     \
-        va_list arguments;                                                                                   \
-        va_start(arguments, format);                                                                         \
-        vsnprintf(path, sizeof path, format, arguments);                                                     \
-        va_end(arguments);                                                                                   \
-    } while (0)
-
 int client_get(struct client *client, json_t **ret_json, const char *format, ...)
 {
-    char path[ADDRESS_SIZE];
-    MAKE_PATH(path, format);
+    char path[CLIENT_PATH_SIZE];
+    CLIENT_PATH(path, format);
     return request(client, "GET", path, NULL, ret_json);
 }
 
 int client_send_take(struct client *client, const char *method, json_t *body, json_t **ret_json,
                      const char *format, ...)
 {
-    char path[ADDRESS_SIZE];
-    MAKE_PATH(path, format);
+    char path[CLIENT_PATH_SIZE];
+    CLIENT_PATH(path, format);
     char *text = body ? json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     bool failed = body && !text;
     json_decref(body);
@@ -392,75 +399,4 @@ int client_send_take(struct client *client, const char *method, json_t *body, js
                            : request(client, method, path, text, ret_json);
     free(text);
     return exit_code;
-}
-
-/* ---- Files --------------------------------------------------------------------------------------- */
-
-static bool write_part(void *context, const char *bytes, size_t size)
-{
-    return fwrite(bytes, 1, size, context) == size;
-}
-
-static int fetch(struct client *client, const char *path, FILE *out, const char *file)
-{
-    client->sink = write_part;
-    client->context = out;
-    CURLcode code = client_perform(client, "GET", path, NULL, NULL);
-    client->sink = NULL;
-    if (code == CURLE_WRITE_ERROR || (code == CURLE_OK && fflush(out) != 0))
-        return cli_failed(client_command(client), "%s: %s", file, strerror(errno));
-    if (code != CURLE_OK)
-        return client_report_unreachable(client, code);
-    return client->status == 200 ? EXIT_SUCCESS : client_report_problem(client);
-}
-
-int client_download(struct client *client, const char *file, const char *format, ...)
-{
-    char path[ADDRESS_SIZE], part[4096];
-    MAKE_PATH(path, format);
-    if (strcmp(file, "-") == 0)
-        return fetch(client, path, stdout, "stdout");
-    if ((size_t)snprintf(part, sizeof part, "%s.part", file) >= sizeof part)
-        return cli_failed(client_command(client), "%s: %s", file, strerror(ENAMETOOLONG));
-    FILE *out = fopen(part, "wbe");
-    if (!out)
-        return cli_failed(client_command(client), "%s: %s", part, strerror(errno));
-    int exit_code = fetch(client, path, out, file);
-    if (fclose(out) != 0 && exit_code == EXIT_SUCCESS)
-        exit_code = cli_failed(client_command(client), "%s: %s", part, strerror(errno));
-    if (exit_code == EXIT_SUCCESS && rename(part, file) != 0)
-        exit_code = cli_failed(client_command(client), "%s: %s", file, strerror(errno));
-    if (exit_code != EXIT_SUCCESS)
-        (void)unlink(part);
-    return exit_code;
-}
-
-static bool add_part(curl_mime *form, const char *name, const char *file)
-{
-    curl_mimepart *part = file ? curl_mime_addpart(form) : NULL;
-    return !file ||
-           (part && curl_mime_name(part, name) == CURLE_OK && curl_mime_filedata(part, file) == CURLE_OK);
-}
-
-int client_upload(struct client *client, const char *part, const char *file, const char *spec,
-                  json_t **ret_json, const char *format, ...)
-{
-    char path[ADDRESS_SIZE], address[ADDRESS_SIZE];
-    MAKE_PATH(path, format);
-    const char *const files[] = {file, spec};
-    for (size_t i = 0; i < ARRAY_LENGTH(files) && files[i]; i++)
-        if (access(files[i], R_OK) != 0)
-            return cli_failed(client_command(client), "%s: %s", files[i], strerror(errno));
-    make_address(client, path, address);
-    set_up(client, "POST", address, NULL);
-    curl_mime *form = curl_mime_init(client->curl);
-    if (!form || !add_part(form, part, file) || !add_part(form, "spec", spec)) {
-        curl_mime_free(form);
-        return cli_failed(client_command(client), "no memory for the form");
-    }
-    client->sink = NULL;
-    curl_easy_setopt(client->curl, CURLOPT_MIMEPOST, form);
-    CURLcode code = exchange(client);
-    curl_mime_free(form);
-    return code == CURLE_OK ? client_take_answer(client, ret_json) : client_report_unreachable(client, code);
 }

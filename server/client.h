@@ -67,9 +67,18 @@ MUST_CHECK int client_send_take(struct client *client, const char *method, json_
 MUST_CHECK int client_download(struct client *client, const char *file, const char *path, ...)
     PRINTF_LIKE(3, 4);
 
-/* POST of a form: the file as the part of that name and, unless NULL, another as `spec`. */
-MUST_CHECK int client_upload(struct client *client, const char *part, const char *file, const char *spec,
-                             json_t **ret_json, const char *path, ...) PRINTF_LIKE(6, 7);
+struct client_file {
+    const char *part; /* of the form */
+    const char *path;
+};
+
+/* POST of a form with files as its parts, behind a bar if they are large. */
+MUST_CHECK int client_upload(struct client *client, const struct client_file *files, size_t count,
+                             json_t **ret_json, const char *path, ...) PRINTF_LIKE(5, 6);
+
+/* POST of a file as it is. */
+MUST_CHECK int client_send_file(struct client *client, const char *media_type, const char *file,
+                                json_t **ret_json, const char *path, ...) PRINTF_LIKE(5, 6);
 
 /* HTTP status of the last answer. */
 long client_status(const struct client *client);

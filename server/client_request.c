@@ -59,6 +59,42 @@ static int add_origin(const char *command, const char *origin, json_t *json)
     return EXIT_SUCCESS;
 }
 
+/* "mine:10", or a name alone: a part of a mix. */
+static int add_part(const char *command, char *text, json_t *list)
+{
+    int64_t repeat = 1;
+    char *colon = strchr(text, ':');
+    if (colon)
+        *colon = '\0';
+    if (*text == '\0' || (colon && !input_parse_integer(colon + 1, 1, MIX_REPEAT_MAX, &repeat))) {
+        cli_failed(command,
+                   "--dataset: expected names, each with 1 to %d repetitions of its images if need be, as "
+                   "mnist,mine:10, found \"%s%s%s\"",
+                   MIX_REPEAT_MAX, text, colon ? ":" : "", colon ? colon + 1 : "");
+        return EXIT_USAGE;
+    }
+    json_array_append_new(list,
+                          json_pack("{s:o, s:I}", "name", report_text(text), "repeat", (json_int_t)repeat));
+    return EXIT_SUCCESS;
+}
+
+/* "mnist", or "mnist,mine:10" */
+static int add_datasets(const char *command, const char *names, json_t *json)
+{
+    if (!names || !strpbrk(names, ",:"))
+        return names && json_object_set_new(json, "dataset", report_text(names))
+                   ? cli_failed(command, "no memory for the request")
+                   : EXIT_SUCCESS;
+    json_t *list = json_array();
+    char *copy = strdup(names), *rest = copy, *text;
+    int exit_code = copy ? EXIT_SUCCESS : cli_failed(command, "no memory for the request");
+    while (exit_code == EXIT_SUCCESS && (text = strsep(&rest, ",")))
+        exit_code = add_part(command, text, list);
+    free(copy);
+    json_object_set_new(json, "datasets", list);
+    return exit_code;
+}
+
 int request_from_options(const char *command, const struct request_options *request,
                          const struct training_options *training, json_t **ret_json)
 {
@@ -69,8 +105,8 @@ int request_from_options(const char *command, const struct request_options *requ
     json_decref(given);
     if (exit_code == EXIT_SUCCESS && training->recipe)
         json_object_set_new(json, "recipe", report_text(training->recipe));
-    if (exit_code == EXIT_SUCCESS && request->dataset)
-        json_object_set_new(json, "dataset", report_text(request->dataset));
+    if (exit_code == EXIT_SUCCESS)
+        exit_code = add_datasets(command, request->dataset, json);
     if (exit_code == EXIT_SUCCESS)
         exit_code = add_model(command, request, json);
     if (exit_code == EXIT_SUCCESS)

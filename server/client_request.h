@@ -14,8 +14,9 @@ struct request_options {
 
 /* Rows of the table: those that both jobs and sweeps have, and the preset of a model. */
 #define REQUEST_COMMON_OPTIONS                                                                               \
-    {"dataset", OPTION_STRING, REQUEST_AT(dataset), "NAME",                                                  \
-     .help = "What to train on: one of the server's datasets"},                                              \
+    {"dataset", OPTION_STRING, REQUEST_AT(dataset), "NAME[:TIMES],...",                                      \
+     .help = "What to train on: one of the server's datasets, or a mix of them; mnist,mine:10 takes each "   \
+             "image of mine ten times"},                                                                     \
     {                                                                                                        \
         "model", OPTION_STRING, REQUEST_AT(model), "FILE.json",                                              \
             .help = "A model of your own, as the HTTP API takes it"                                          \

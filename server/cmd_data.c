@@ -112,7 +112,7 @@ static int run_samples(struct client *client, const void *context, char **argume
     return exit_code == EXIT_SUCCESS ? print_page(client, page, "No samples.", print_samples) : exit_code;
 }
 
-/* ---- add, remove, delete ------------------------------------------------------------------------- */
+/* ---- add ----------------------------------------------------------------------------------------- */
 
 static const char *const modes[] = {"auto", "raw", "drawing", NULL};
 
@@ -127,8 +127,9 @@ static int add(struct client *client, const struct settings *settings, const cha
                const char *file)
 {
     json_t *sample = NULL;
-    int exit_code = client_upload(client, "image", file, NULL, &sample, "%s/%s/samples?label=%d&mode=%s",
-                                  kind.path, name, label, modes[settings->mode]);
+    int exit_code =
+        client_upload(client, &(struct client_file){"image", file}, 1, &sample,
+                      "%s/%s/samples?label=%d&mode=%s", kind.path, name, label, modes[settings->mode]);
     if (exit_code != EXIT_SUCCESS)
         cli_failed(client_command(client), "%s was not added", file);
     if (exit_code != EXIT_SUCCESS || items_print_json(client, sample, &exit_code))
@@ -155,6 +156,53 @@ static int run_add(struct client *client, const void *context, char **arguments)
     }
     return worst;
 }
+
+/* ---- import -------------------------------------------------------------------------------------- */
+
+static void print_rejected(const struct client *client, const json_t *answer)
+{
+    const json_t *list = json_object_get(answer, "rejected"), *one;
+    size_t i;
+    json_array_foreach((json_t *)list, i, one) cli_failed(
+        client_command(client), "%s %s", client_text_at(one, "/name"), client_text_at(one, "/detail"));
+    double more = client_number_at(answer, "/rejected_count") - (double)json_array_size(list);
+    if (more > 0)
+        cli_failed(client_command(client), "and %.0f more", more);
+}
+
+/* An archive, or a pair of IDX files. */
+static int import(struct client *client, const struct settings *settings, char **arguments,
+                  json_t **ret_answer)
+{
+    const char *name = arguments[0], *first = arguments[1], *second = arguments[2],
+               *mode = modes[settings->mode];
+    const struct client_file pair[] = {{"images", first}, {"labels", second}};
+    if (second)
+        return client_upload(client, pair, 2, ret_answer, "%s/%s/samples?mode=%s", kind.path, name, mode);
+    return client_send_file(client, "application/zip", first, ret_answer, "%s/%s/samples?mode=%s", kind.path,
+                            name, mode);
+}
+
+static int run_import(struct client *client, const void *context, char **arguments)
+{
+    json_t *answer = NULL;
+    char added[FORMAT_SIZE], count[FORMAT_SIZE];
+    if (!client_check_name(client, "a dataset's name", arguments[0]))
+        return EXIT_USAGE;
+    int exit_code = import(client, context, arguments, &answer);
+    if (exit_code != EXIT_SUCCESS)
+        cli_failed(client_command(client), "nothing was added");
+    if (exit_code != EXIT_SUCCESS || items_print_json(client, answer, &exit_code))
+        return exit_code;
+    print_rejected(client, answer);
+    printf("%s  %s added: %s in all\n", arguments[0], client_count_at(answer, "/added", added),
+           client_count_at(answer, "/count", count));
+    exit_code = client_number_at(answer, "/rejected_count") > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    json_decref(answer);
+    return exit_code;
+}
+
+/* ---- remove, delete ------------------------------------------------------------------------------ */
 
 static int run_remove(struct client *client, const void *context, char **arguments)
 {
@@ -190,10 +238,23 @@ static const struct action actions[] = {
      {.command = "data add",
       .arguments = "[OPTION]... NAME DIGIT FILE.png...",
       .about = "Adds pictures of a digit to a dataset of your own, which the first one makes.\n"
-               "'digitd jobs start --dataset NAME' trains on it.",
+               "'digitd jobs start --dataset NAME' trains on it, '--dataset mnist,NAME:10' on a\n"
+               "mix.",
       OPTIONS_OF(add_specs),
       .min_arguments = 3,
       .max_arguments = -1}},
+    {"import",
+     run_import,
+     "Add many at once, from an archive or from MNIST's form",
+     {.command = "data import",
+      .arguments = "[OPTION]... NAME FILE.zip | NAME IMAGES LABELS",
+      .about = "Adds to a dataset of your own what is in a ZIP archive of PNGs in folders 0 to\n"
+               "9, or in two IDX files as MNIST's, plain or gzipped: images of 28x28 and their\n"
+               "labels. Files of an archive that hold no digit are named and left out; then the\n"
+               "exit code is 1.",
+      OPTIONS_OF(add_specs),
+      .min_arguments = 2,
+      .max_arguments = 3}},
     {"samples",
      run_samples,
      "List the drawings of a dataset of your own",

@@ -206,6 +206,23 @@ static void print_training(const json_t *training)
     }
 }
 
+/* As --dataset takes them: "mnist,mine:10". */
+static void print_datasets(const json_t *config)
+{
+    char text[MIX_PARTS_MAX * (NAME_MAX_LENGTH + 8)];
+    const json_t *part;
+    size_t i, used = (size_t)snprintf(text, sizeof text, "%s", client_text_at(config, "/dataset"));
+    json_array_foreach(json_object_get(config, "datasets"), i, part)
+    {
+        double repeat = client_number_at(part, "/repeat");
+        used = i == 0 ? 0 : used;
+        if (used < sizeof text)
+            used += (size_t)snprintf(text + used, sizeof text - used, repeat > 1 ? "%s%s:%.0f" : "%s%s",
+                                     i ? "," : "", client_text_at(part, "/name"), repeat);
+    }
+    client_print_field("dataset", "%s", text);
+}
+
 static void print_job(const json_t *job)
 {
     char created[FORMAT_SIZE], detail[600], epochs[FORMAT_SIZE], rate[FORMAT_SIZE];
@@ -215,7 +232,7 @@ static void print_job(const json_t *job)
     client_print_field("state", "%s%s%s", client_text_at(job, "/state"), *detail ? ": " : "", detail);
     client_print_field("created", "%s", client_time_at(job, "/created_at", created));
     client_print_field("model", "%s", client_text_at(job, "/config/name"));
-    client_print_field("dataset", "%s", client_text_at(job, "/config/dataset"));
+    print_datasets(client_at(job, "/config"));
     client_print_field("epochs", "%s", epochs);
     if (!isnan(client_number_at(job, "/progress/images_per_second")))
         client_print_field("images/s", "%s", client_count_at(job, "/progress/images_per_second", rate));

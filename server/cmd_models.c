@@ -385,7 +385,8 @@ static int run_import(struct client *client, const void *context, char **argumen
     json_t *version = NULL;
     if (!client_check_name(client, "a model's name", arguments[0]))
         return EXIT_USAGE;
-    int exit_code = client_upload(client, "weights", arguments[1], settings->spec, &version,
+    const struct client_file files[] = {{"weights", arguments[1]}, {"spec", settings->spec}};
+    int exit_code = client_upload(client, files, settings->spec ? 2 : 1, &version,
                                   "/api/v1/models/%s/versions", arguments[0]);
     if (exit_code != EXIT_SUCCESS || items_print_json(client, version, &exit_code))
         return exit_code;
