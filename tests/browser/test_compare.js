@@ -98,7 +98,7 @@ describe('a comparison', () => {
     assert.ok(invalid.length > 0 && invalid.length <= 4, JSON.stringify(data));
     const page = await visit({ at: `#compare/${done.id}` });
     await expectText(page, '#sweep-verdict', /^Best: /);
-    assert.equal(await page.locator('#sweep-verdict').textContent(), verdict);
+    assert.equal(await page.locator('#sweep-verdict').textContent(), verdict.replaceAll(' %', '\u202f%'));
     assert.equal(await page.locator('.trials tbody tr').count(), 6);
     await expectText(page, '.trials tbody tr', /Cannot be built.*does not fit/);
     assert.equal(await page.locator('#sweep-curves .chart-curve').count(), 6 - invalid.length);

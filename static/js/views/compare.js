@@ -106,7 +106,7 @@ function createCard(store, refresh) {
   const axes = figure('sweep-axes', 'What made the difference');
   const table = element('div', { class: 'card table-card trials', tabindex: '0', role: 'region', 'aria-label': 'Trials', hidden: '' });
   const card = element('article', { class: 'card job', 'aria-labelledby': 'sweep-title' },
-    element('div', { class: 'job-head' }, title, badge, pause, resume, cancel, remove), line, problem, bar, stats, verdict, never,
+    element('div', { class: 'job-head' }, title, badge, element('div', { class: 'job-actions' }, pause, resume, cancel, remove)), line, problem, bar, stats, verdict, never,
     element('div', { class: 'actions' }, promote, csv), promoted,
     element('div', { class: 'charts' }, curves.box, axes.box));
   /** @type {unknown[]} */
@@ -162,7 +162,7 @@ function createCard(store, refresh) {
     if (drawn[0] === known && drawn[1] === by && drawn[2] === falling) return;
     drawn = [known, by, falling];
     table.hidden = !known;
-    setText(verdict, known?.results.verdict ?? '');
+    setText(verdict, (known?.results.verdict ?? '').replaceAll(' %', '\u202f%'));
     never.hidden = !known?.results.data.some(({ never_learned: isLost }) => isLost);
     curves.show(known && curvesOf(known));
     axes.show(known && axesOf(known));
