@@ -71,8 +71,8 @@
  * @property {number} version
  * @property {string} created_at
  * @property {string | null} [job]
- * @property {{ dataset: string, model: { layers: Layer[] }, training: Record<string, unknown>,
- *   init_from?: { model: string, version: number } } | null} config   null: imported
+ * @property {{ dataset: string, datasets?: { name: string, repeat: number }[], model: { layers: Layer[] },
+ *   training: Record<string, unknown>, init_from?: { model: string, version: number } } | null} config   null: imported
  * @property {string | null} dataset_digest
  * @property {string} weights_digest
  * @property {string} core_type
@@ -100,6 +100,8 @@
  * @property {string} model
  * @property {number} version
  * @property {string} dataset
+ * @property {Split} split
+ * @property {string} digest   of the images, as they were read
  * @property {number} count
  * @property {number} accuracy
  * @property {number} loss
@@ -112,7 +114,9 @@
  * @typedef {{ type: string } & Record<string, string | number>} Layer
  * @typedef {{ name: string, production: number | null, aliases: Record<string, number>, versions: Version[] }} Model
  * @typedef {{ name: string, description: string, parameters: number, training: Record<string, unknown> }} Recipe
- * @typedef {{ name: string, train: { images: number } | null, test: { images: number } | null, error: string | null }} Dataset
+ * @typedef {'train' | 'test'} Split
+ * @typedef {{ images: number, digest: string }} SplitInfo
+ * @typedef {{ name: string, own: boolean, train: SplitInfo | null, test: SplitInfo | null, error: string | null }} Dataset
  *
  * @typedef {object} Prediction
  * @property {number} digit
@@ -266,11 +270,14 @@ export const listRecipes = () => call('GET', '/api/v1/recipes');
 /** @returns {Promise<{ data: Dataset[] }>} */
 export const listDatasets = () => call('GET', '/api/v1/datasets');
 
-/** An image of the test set, as PNG. @param {string} dataset @param {number} index @returns {Promise<Blob>} */
-export async function testImage(dataset, index) {
+/** Where an image of a dataset is. @param {{ dataset: string, split: Split }} of @param {number} index */
+export const imageAddress = ({ dataset, split }, index) => `/api/v1/datasets/${dataset}/${split}/${index}.png`;
+
+/** An image of a dataset, as PNG. @param {{ dataset: string, split: Split }} of @param {number} index @returns {Promise<Blob>} */
+export async function imageFile(of, index) {
   let response;
   try {
-    response = await fetch(`/api/v1/datasets/${dataset}/test/${index}.png`);
+    response = await fetch(imageAddress(of, index));
     if (response.ok) return await response.blob();
   } catch (error) {
     throw new ConnectionError(String(error));

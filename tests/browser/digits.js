@@ -57,6 +57,20 @@ export async function strokesOnPad(page, digit, { size, left, top } = { size: 0.
     [box.x + box.width * (left + (x / 100) * size), box.y + box.height * (top + (y / 100) * size)]));
 }
 
+/**
+ * Keeps digits as own data, labelled as asked.
+ * @param {import('./service.js').Service} service @param {Record<string, number>} labels of the digits that are kept
+ * @returns {Promise<number[]>} the ids of the samples
+ */
+export async function keepDigits(service, labels, dataset = 'drawings') {
+  const ids = [];
+  for (const [digit, label] of Object.entries(labels)) {
+    const strokes = DIGITS[Number(digit)].map(smooth);
+    ids.push((await service.call('POST', `/api/v1/datasets/${dataset}/samples`, { strokes, label })).id);
+  }
+  return ids;
+}
+
 /** Draws a digit with the mouse; arguments as above. */
 export async function drawDigit(page, digit, square) {
   for (const stroke of await strokesOnPad(page, digit, square)) {

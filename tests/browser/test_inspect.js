@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
 
+import { keepDigits } from './digits.js';
 import { Service } from './service.js';
 import { Visitor, expectText, overflow, tabTo, violations } from './visitor.js';
 
@@ -133,8 +134,71 @@ describe('a network that was trained a little', () => {
     const page = await visit({ at: '#inspect/digits/1?dataset=none', expect: /status of 404/ });
     await expectText(page, '#inspect-note', /none/);
     assert.equal(await page.locator('#inspect-content').isHidden(), true);
-    await page.selectOption('#inspect-dataset', 'mnist');
+    await page.selectOption('#inspect-dataset', 'mnist/test');
     await page.locator('.matrix').waitFor();
+  });
+
+  test('the training images are read too, after a word on how long it takes, and what it was trained on is said', async () => {
+    const page = await visit({ at: '#inspect/digits/1' });
+    await expectText(page, '#inspect-images', /^On 10,000 test images of mnist\.$/);
+    await page.selectOption('#inspect-dataset', 'mnist/train');
+    await expectText(page, '#inspect-note', /Reading the images of mnist\. .* only once\./);
+    await page.locator('.inspect progress').waitFor();
+    assert.deepEqual(await violations(page), []);
+    await expectText(page, '#inspect-images', /^On 60,000 training images of mnist\. It was trained on images of these/);
+    assert.equal(await page.locator('#inspect-note').isHidden(), true);
+    assert.equal(await page.locator('.inspect progress').isHidden(), true);
+    assert.equal(new URL(page.url()).hash, '#inspect/digits/1?dataset=mnist&split=train');
+    const { accuracy, mistakes: [worst] } = await evaluation('dataset=mnist&split=train&limit=1');
+    await expectText(page, '#inspect-figures', new RegExp((accuracy * 100).toFixed(2)));
+    const picture = page.waitForResponse(new RegExp(`/datasets/mnist/train/${worst.index}\\.png$`));
+    await page.locator('.gallery a').first().click();
+    assert.equal((await picture).status(), 200);
+    await page.locator('#inspect-detail .saliency canvas').waitFor();
+    await page.selectOption('#inspect-dataset', 'fashion-mnist/test');
+    await expectText(page, '#inspect-images', /^On 10,000 test images of fashion-mnist\.$/);
+  });
+
+  test('own data is read, and again when it has changed meanwhile', async () => {
+    const first = await keepDigits(service, { 0: 1, 1: 2 }); // with labels that they are not
+    const page = await visit({ at: '#inspect/digits/1' });
+    await page.selectOption('#inspect-dataset', { label: 'drawings, your 2 images' });
+    await expectText(page, '#inspect-images', /^On 2 images of drawings\.$/);
+    const pictures = () => page.locator('.gallery img').evaluateAll((images) => Promise.all(images.map(async (image) => {
+      await image.decode();
+      const canvas = Object.assign(document.createElement('canvas'), { width: 28, height: 28 });
+      canvas.getContext('2d').drawImage(image, 0, 0);
+      return [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data].join();
+    })));
+    const before = await pictures();
+    assert.equal(before.length, 2);
+
+    await service.call('DELETE', `/api/v1/datasets/drawings/samples/${first[0]}`);
+    await page.locator('.gallery a[href$="image=1"]').click(); // there is no image 1 any more
+    await expectText(page, '#inspect-changed', /The images of drawings have changed since/);
+    await expectText(page, '#inspect-images', /^On 1 image of drawings\.$/);
+    assert.equal(new URL(page.url()).hash, '#inspect/digits/1?dataset=drawings&split=train');
+    const [left, ...none] = await pictures();
+    assert.deepEqual(none, []);
+    assert.ok(before.includes(left));
+    assert.deepEqual(await violations(page), []);
+
+    await page.locator('.gallery a').click();
+    await page.locator('#inspect-detail .saliency canvas').waitFor();
+    await service.call('DELETE', '/api/v1/datasets/drawings');
+    await page.click('nav a[href="#models"]');
+    await page.goBack();
+    await expectText(page, '#inspect-images', /no longer there/);
+    await expectText(page, '#inspect-figures', /1 of 1/);
+  });
+
+  test('own data that is not there yet is missed in words, and found when it is', async () => {
+    const page = await visit({ at: '#inspect/digits/1?dataset=mine&split=train', expect: /status of 404/ });
+    await expectText(page, '#inspect-note', /mine/);
+    await keepDigits(service, { 3: 3 }, 'mine');
+    await page.reload();
+    await expectText(page, '#inspect-images', /^On 1 image of mine\.$/);
+    await service.call('DELETE', '/api/v1/datasets/mine');
   });
 
   for (const colorScheme of ['light', 'dark']) {
@@ -144,6 +208,10 @@ describe('a network that was trained a little', () => {
         const page = await visit({ colorScheme, viewport: { width, height: 800 }, at: `#inspect/digits/1?image=${index}` });
         await page.locator('#inspect-detail .saliency canvas').waitFor();
         await page.locator('#inspect-trust summary').click();
+        assert.ok(await overflow(page) <= 0);
+        assert.deepEqual(await violations(page), []);
+        await page.selectOption('#inspect-dataset', 'mnist/train');
+        await expectText(page, '#inspect-images', /training images/);
         assert.ok(await overflow(page) <= 0);
         assert.deepEqual(await violations(page), []);
       });

@@ -1,7 +1,7 @@
 // The screen with the pad: reads the drawing again whenever it, or the network, has changed.
 
 import { announce } from '../announce.js';
-import { ApiError, ConnectionError, explain as askWhy, predict, testImage } from '../api.js';
+import { ApiError, ConnectionError, explain as askWhy, imageFile, predict } from '../api.js';
 import { byId, element, setText } from '../dom.js';
 import { createPad } from '../draw/pad.js';
 import { duration, milliseconds, percent, probability } from '../format.js';
@@ -224,7 +224,7 @@ function startPictures(show, fail) {
   /** @param {() => Promise<Blob>} get */
   const bring = (get) => get().then(show).catch(fail);
   byId('pad-sample', HTMLButtonElement).addEventListener('click', () =>
-    bring(() => testImage('mnist', Math.floor(Math.random() * SAMPLES))));
+    bring(() => imageFile({ dataset: 'mnist', split: 'test' }, Math.floor(Math.random() * SAMPLES))));
   byId('pad-upload', HTMLButtonElement).addEventListener('click', () => file.click());
   file.addEventListener('change', () => {
     const [chosen] = file.files ?? [];

@@ -6,9 +6,11 @@ import { asPng, matrixCsv, matrixPicture, matrixTable } from '../chart/matrix.js
 import { byId, element, setText } from '../dom.js';
 import { integer, loss, percent } from '../format.js';
 import { save } from '../save.js';
+import { createChoices, nameImages } from './inspect_choices.js';
 import { gallery, showMistake } from './mistakes.js';
 
 /**
+ * @typedef {import('../api.js').Dataset} Dataset
  * @typedef {import('../api.js').Evaluation} Evaluation
  * @typedef {import('../store.js').State} State
  * @typedef {import('../store.js').Store} Store
@@ -16,7 +18,8 @@ import { gallery, showMistake } from './mistakes.js';
  * @typedef {object} Asked   what the address asks for
  * @property {string} model
  * @property {string} version
- * @property {string} dataset   empty: the version's own
+ * @property {string} dataset   empty: what the version was tested on
+ * @property {string} split   empty: the test images
  * @property {string | null} label
  * @property {string | null} predicted
  * @property {string | null} image
@@ -24,6 +27,7 @@ import { gallery, showMistake } from './mistakes.js';
 
 const BUSY = 429; // another evaluation is being computed
 const RETRY_MS = 1000;
+const PATIENCE_MS = 300; // before a wait is explained
 const SHOWN = 48; // mistakes at first
 
 /** @param {Partial<Asked>} asked */
@@ -40,13 +44,13 @@ function askedFor({ models, route }) {
   const newest = model?.production ?? model?.versions[0]?.version;
   if (!model || newest === undefined) return null;
   const { query } = route;
-  return { model: model.name, version: model.name === name && number ? number : String(newest), dataset: query.get('dataset') ?? '',
+  return { model: model.name, version: model.name === name && number ? number : String(newest), dataset: query.get('dataset') ?? '', split: query.get('split') ?? '',
     label: query.get('label'), predicted: query.get('predicted'), image: query.get('image') };
 }
 
 /** Waits for its turn where another evaluation is computed. @param {Asked} asked @param {() => boolean} isWanted */
-async function evaluated({ model, version, dataset, label, predicted }, isWanted) {
-  const query = { ...(dataset && { dataset }), ...(label && { label }), ...(predicted && { predicted }) };
+async function evaluated({ model, version, dataset, split, label, predicted }, isWanted) {
+  const query = { ...(dataset && { dataset }), ...(split && { split }), ...(label && { label }), ...(predicted && { predicted }) };
   for (;;) {
     try {
       return await evaluate(model, version, query);
@@ -73,9 +77,9 @@ const classTable = ({ classes }) => element('table', { class: 'figures' },
     ...[...[precision, recall, f1].map((share) => percent(share)), integer(support)].map((text) => element('td', {}, text))))));
 
 /** The buttons that keep the matrix. @param {Evaluation} evaluation */
-function files({ model, version, dataset, confusion }) {
-  const name = `confusion-${model}-${version}-${dataset}`;
-  const picture = () => matrixPicture(confusion, `${model}, version ${version}, on ${dataset}`);
+function files({ model, version, dataset, split, count, confusion }) {
+  const name = `confusion-${model}-${version}-${dataset}${split === 'train' ? '-train' : ''}`;
+  const picture = () => matrixPicture(confusion, `${model}, version ${version}, on ${nameImages({ dataset, split, count })}`);
   /** @type {[string, () => Blob | Promise<Blob>][]} */
   const forms = [
     ['CSV', () => new Blob([matrixCsv(confusion)], { type: 'text/csv' })],
@@ -111,7 +115,8 @@ const mistakeCount = (confusion, { label, predicted }) => confusion.reduce((sum,
   part + (i !== j && Number(label ?? i) === i && Number(predicted ?? j) === j ? count : 0), 0), 0);
 
 /** @param {HTMLElement} place @param {Evaluation} evaluation @param {Asked} asked */
-function showGallery(place, { mistakes, dataset, confusion }, asked) {
+function showGallery(place, evaluation, asked) {
+  const { mistakes, confusion } = evaluation;
   const { label, predicted, image } = asked;
   const total = mistakeCount(confusion, asked);
   const lead = total > mistakes.length ? `The worst ${mistakes.length} of ${integer(total)}: those that it was surest of.`
@@ -127,81 +132,106 @@ function showGallery(place, { mistakes, dataset, confusion }, asked) {
         ...(isFiltered ? [element('a', { class: 'button', href: addressOf({ ...asked, label: null, predicted: null, image: null }) }, 'All mistakes')] : [])),
       element('p', { class: 'muted small' }, mistakes.length === 0 ? 'None: everything was read rightly.'
         : `${lead} Open one to see why.`),
-      gallery(mistakes.slice(0, count), dataset, image, mistakeAddress),
+      gallery(mistakes.slice(0, count), evaluation, image, mistakeAddress),
       ...(mistakes.length > count ? [more] : []));
   };
   fill(SHOWN);
 }
 
+/** What is to be said of the images. @param {Evaluation} evaluation @param {import('../api.js').Version} [version] @param {Dataset} [dataset] */
+function about(evaluation, version, dataset) {
+  const { dataset: name, split, count } = evaluation;
+  if (!dataset?.[split]) return `What it made of ${integer(count)} images of ${name}, which are no longer there.`;
+  const parts = version?.config ? version.config.datasets ?? [{ name: version.config.dataset }] : [];
+  const isKnown = split === 'train' && parts.some((part) => part.name === name);
+  return `On ${nameImages(evaluation, dataset)}.${isKnown ? ' It was trained on images of these: how it reads others, only test images tell.' : ''}`;
+}
+
+/** The line that says what is going on instead of an answer, and the bar of what takes long. */
+function createNote() {
+  const line = byId('inspect-note', HTMLElement);
+  const bar = element('progress', { 'aria-label': 'Reading the images', hidden: '' });
+  line.after(bar);
+  let timer = 0;
+
+  /** @param {string} text @param {boolean} isBusy */
+  function say(text, isBusy = false) {
+    clearTimeout(timer);
+    setText(line, text);
+    line.hidden = text === '';
+    bar.hidden = !isBusy;
+  }
+
+  return {
+    say,
+    clear: () => say(''),
+    /** Says it in the place of what was on show, unless the answer comes before anybody would wait for it. @param {string} text */
+    saySoon(text) {
+      clearTimeout(timer);
+      timer = window.setTimeout(() => {
+        byId('inspect-content', HTMLElement).hidden = true;
+        say(text, true);
+      }, PATIENCE_MS);
+    },
+  };
+}
+
 /** @param {Store} store */
 export function startInspect(store) {
   const content = byId('inspect-content', HTMLElement);
-  const empty = byId('inspect-empty', HTMLElement);
-  const note = byId('inspect-note', HTMLElement);
   const [tiles, grid, mistakes, detail, trust] = ['figures', 'grid', 'mistakes', 'detail', 'trust']
     .map((name) => byId(`inspect-${name}`, HTMLElement));
-  const [versions, datasets] = ['version', 'dataset'].map((name) => byId(`inspect-${name}`, HTMLSelectElement));
-  /** @type {string[]} that have test images */
-  let known = [];
-  let shown = '';
-  let shownImage = '';
-  let offered = '';
-
-  versions.addEventListener('change', () => {
-    const [model, version] = versions.value.split('/');
-    location.hash = addressOf({ model, version, dataset: askedFor(store.state)?.dataset });
-  });
-  datasets.addEventListener('change', () => {
+  const images = element('p', { class: 'muted', id: 'inspect-images' });
+  const changed = element('p', { class: 'note', id: 'inspect-changed', role: 'status' });
+  content.prepend(changed, images);
+  const note = createNote();
+  const choices = createChoices((chosen) => {
     const asked = askedFor(store.state);
-    if (asked) location.hash = addressOf({ model: asked.model, version: asked.version, dataset: datasets.value });
+    if (asked) location.hash = addressOf({ model: asked.model, version: asked.version, dataset: asked.dataset, split: asked.split, ...chosen });
   });
-
-  /** @param {State} state @param {Asked} asked */
-  function showChoices({ models }, { model, version, dataset }) {
-    const all = models.flatMap((one) => one.versions.map(({ version: number }) =>
-      [`${one.name}/${number}`, `${one.name}, version ${number}${number === one.production ? ' ★' : ''}`]));
-    const offer = JSON.stringify([all, known, model, version, dataset]);
-    if (offer === offered) return;
-    offered = offer;
-    versions.replaceChildren(...all.map(([value, text]) => element('option', { value }, text)));
-    versions.value = `${model}/${version}`;
-    datasets.replaceChildren(element('option', { value: '' }, 'Its own test images'),
-      ...known.map((name) => element('option', { value: name }, name)));
-    datasets.value = dataset;
-  }
-
-  /** @param {Asked} asked */
-  async function show(asked) {
-    const address = addressOf({ ...asked, image: null });
-    const isWanted = () => shown === address;
-    shown = address;
-    shownImage = '';
-    setText(note, 'Reading the test images…');
-    note.hidden = false;
-    try {
-      const evaluation = await evaluated(asked, isWanted);
-      if (!isWanted()) return;
-      note.hidden = true;
-      content.hidden = false;
-      const focused = document.activeElement?.getAttribute('href');
-      tiles.replaceChildren(figures(evaluation));
-      grid.replaceChildren(...overview(evaluation, asked));
-      trust.replaceChildren(calibrationFigure(evaluation.calibration));
-      for (const link of grid.querySelectorAll('a')) if (link.getAttribute('href') === focused) link.focus();
-      showImages(evaluation);
-    } catch (error) {
-      if (!isWanted()) return;
-      content.hidden = true;
-      if (error instanceof ConnectionError) {
-        shown = ''; // asked again when the server is back
-        store.set({ connected: false });
-      } else if (!(error instanceof ApiError)) throw error;
-      setText(note, error instanceof ApiError ? error.message : 'The server did not answer.');
-    }
-  }
-
-  /** @type {Evaluation | null} */
+  /** @type {Dataset[]} */
+  let datasets = [];
+  /** @type {Evaluation | null} what is on show */
   let last = null;
+  let shown = ''; // the address that was asked for last, without the image
+  let shownImage = '';
+  /** @type {State['route'] | null} */
+  let followed = null;
+
+  const datasetOf = (/** @type {string} */ name) => datasets.find((one) => one.name === name);
+
+  /** @param {unknown} error @returns {string} what to tell the reader */
+  function explain(error) {
+    if (error instanceof ApiError) return error.message;
+    if (!(error instanceof ConnectionError)) throw error;
+    shown = ''; // asked again when the server is back
+    store.set({ connected: false });
+    return 'The server did not answer.';
+  }
+
+  /** @param {Evaluation} evaluation @param {Asked} asked */
+  function fill(evaluation, asked) {
+    const focused = document.activeElement?.getAttribute('href');
+    const { dataset, split, digest } = evaluation;
+    const version = store.state.models.find(({ name }) => name === asked.model)?.versions.find((one) => one.version === evaluation.version);
+    const isOther = last?.dataset === dataset && last.split === split && last.digest !== digest;
+    setText(changed, isOther ? `The images of ${dataset} have changed since. This is what it makes of them now.` : '');
+    setText(images, about(evaluation, version, datasetOf(dataset)));
+    tiles.replaceChildren(figures(evaluation));
+    grid.replaceChildren(...overview(evaluation, asked));
+    trust.replaceChildren(calibrationFigure(evaluation.calibration));
+    for (const link of grid.querySelectorAll('a')) if (link.getAttribute('href') === focused) link.focus();
+    showImages(evaluation);
+  }
+
+  /** @param {Asked} asked @param {() => boolean} isWanted */
+  async function show(asked, isWanted) {
+    const evaluation = await evaluated(asked, isWanted);
+    if (!isWanted()) return;
+    content.hidden = false;
+    fill(evaluation, asked);
+    note.clear();
+  }
 
   /** The gallery and the image that the address asks for. @param {Evaluation} evaluation */
   function showImages(evaluation) {
@@ -213,24 +243,51 @@ export function startInspect(store) {
     detail.hidden = asked.image === null;
     if (asked.image === null) return;
     const index = Number(asked.image);
-    showMistake(detail, { dataset: evaluation.dataset, model: asked.model, version: asked.version }, index,
+    showMistake(detail, { dataset: evaluation.dataset, split: evaluation.split, model: asked.model, version: asked.version }, index,
       evaluation.mistakes.find((one) => one.index === index), () => shownImage === asked.image);
   }
 
-  listDatasets().then(({ data }) => {
-    known = data.filter(({ test }) => test).map(({ name }) => name);
-    const asked = askedFor(store.state);
-    if (asked) showChoices(store.state, asked);
-  }).catch(() => store.set({ connected: false }));
+  /** Reads what datasets there are; says whether the images are still those that the figures on show are about. */
+  async function areSame() {
+    datasets = (await listDatasets()).data;
+    return !last || datasetOf(last.dataset)?.[last.split]?.digest === last.digest;
+  }
+
+  /** Brings what the address asks for. @param {Asked} asked @param {string} address @param {boolean} isNew */
+  async function follow(asked, address, isNew) {
+    const isWanted = () => shown === address;
+    if (isNew) {
+      shownImage = '';
+      note.saySoon(`Reading the images${asked.dataset && ` of ${asked.dataset}`}. The answer is kept: it takes this long only once.`);
+    }
+    try {
+      const same = await areSame();
+      if (!isWanted()) return;
+      choices.show(store.state.models, datasets, asked);
+      if (isNew || (!same && asked.image === null)) await show(asked, isWanted);
+      else if (!same) {
+        shown = '';
+        location.replace(addressOf({ ...asked, image: null })); // its number is another's now
+      } else if (last && !content.hidden && shownImage !== (askedFor(store.state)?.image ?? 'none')) showImages(last);
+    } catch (error) {
+      if (!isWanted()) return;
+      note.say(explain(error));
+      content.hidden = true;
+    }
+  }
 
   store.subscribe((state) => {
     if (state.route.view !== 'inspect' || !state.connected) return;
     const asked = askedFor(state);
-    empty.hidden = asked !== null || state.jobs === null;
+    byId('inspect-empty', HTMLElement).hidden = asked !== null || state.jobs === null;
     byId('inspect-choices', HTMLElement).hidden = asked === null;
     if (!asked) return;
-    showChoices(state, asked);
-    if (addressOf({ ...asked, image: null }) !== shown) show(asked);
-    else if (last && !content.hidden && shownImage !== '' && (asked.image ?? 'none') !== shownImage) showImages(last);
+    const address = addressOf({ ...asked, image: null });
+    const isNew = address !== shown;
+    if (state.route === followed && !isNew) return;
+    followed = state.route;
+    shown = address;
+    choices.show(state.models, datasets, asked);
+    follow(asked, address, isNew);
   });
 }

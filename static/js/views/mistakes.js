@@ -1,28 +1,25 @@
 // The images that were read wrongly, the worst first, and one of them in full: its bars, what counts, and every layer.
 
-import { explain, testImage } from '../api.js';
+import { explain, imageAddress, imageFile } from '../api.js';
 import { element, setText } from '../dom.js';
 import { probability } from '../format.js';
 import { showExplanation } from './explain.js';
 
 /**
  * @typedef {import('../api.js').Mistake} Mistake
- * @typedef {{ dataset: string, model: string, version: string }} Source
+ * @typedef {{ dataset: string, split: import('../api.js').Split, model: string, version: string }} Source
  */
 
-/** @param {string} dataset @param {number} index */
-const imageOf = (dataset, index) => `/api/v1/datasets/${dataset}/test/${index}.png`;
-
 /**
- * @param {Mistake[]} mistakes @param {string} dataset
+ * @param {Mistake[]} mistakes @param {import('../api.js').Evaluation} of   what they are mistakes of
  * @param {string | null} chosen index of the image on show
  * @param {(mistake: Mistake) => string} addressOf
  */
-export const gallery = (mistakes, dataset, chosen, addressOf) => element('ol', { class: 'gallery' }, ...mistakes.map((mistake) => {
+export const gallery = (mistakes, of, chosen, addressOf) => element('ol', { class: 'gallery' }, ...mistakes.map((mistake) => {
   const { index, label, predicted, confidence } = mistake;
   return element('li', {}, element('a', { href: addressOf(mistake), ...(String(index) === chosen && { 'aria-current': 'true' }) },
     element('span', { class: 'visually-hidden' }, `Image ${index}: a ${label} read as ${predicted}, `),
-    element('img', { src: imageOf(dataset, index), alt: '', width: '72', height: '72', loading: 'lazy' }),
+    element('img', { src: imageAddress(of, index), alt: '', width: '72', height: '72', loading: 'lazy' }),
     element('span', { 'aria-hidden': 'true' }, `${label} → ${predicted}`),
     element('span', { class: 'muted small' }, probability(confidence), element('span', { class: 'visually-hidden' }, ' sure'))));
 }));
@@ -41,18 +38,18 @@ const bars = (shares, top) => element('ol', { class: 'bars', 'aria-label': 'Prob
  * @param {Mistake | undefined} mistake what is known of it
  * @param {() => boolean} isWanted whether it is still asked for when the answer comes
  */
-export async function showMistake(place, { dataset, model, version }, index, mistake, isWanted) {
+export async function showMistake(place, source, index, mistake, isWanted) {
   const title = element('h2', { id: 'mistake-title', tabindex: '-1' },
     mistake ? `Image ${index}: a ${mistake.label}, read as ${mistake.predicted}` : `Image ${index}`);
   const note = element('p', { class: 'muted' }, 'Reading it…');
   place.replaceChildren(title, note);
   title.focus();
   try {
-    const answer = await explain(await testImage(dataset, index), { model, version });
+    const answer = await explain(await imageFile(source, index), { model: source.model, version: source.version });
     if (!isWanted()) return;
     const maps = element('div', { class: 'why-maps' });
     note.replaceWith(element('div', { class: 'mistake-answer' },
-      element('img', { class: 'mistake-image', src: imageOf(dataset, index), alt: mistake ? `A handwritten ${mistake.label}` : 'A handwritten digit' }),
+      element('img', { class: 'mistake-image', src: imageAddress(source, index), alt: mistake ? `A handwritten ${mistake.label}` : 'A handwritten digit' }),
       bars(answer.probabilities, answer.digit)), element('h3', {}, 'Why: what counts, layer by layer'), maps);
     showExplanation(maps, answer);
   } catch (error) {
