@@ -51,7 +51,7 @@ static bool read_plan(struct app *app, struct request *request, struct sweep_req
         return false;
     enum status status = sweep_request_from_json(json, ret_request, &problems);
     json_decref(json);
-    if (status == OK) {
+    if (status == OK || status == ERR_ARGUMENT) { /* the trials may have faults of their own */
         status = sweeps_plan(app->sweeps, ret_request, ret_plan, &problems, &err);
         if (status)
             sweep_request_clear(ret_request);

@@ -245,28 +245,40 @@ static void check_base(const struct planning *planning)
     }
 }
 
+/* With every combination, or of too many to look at with the base request alone. */
+static void add_all(struct planning *planning, size_t combinations)
+{
+    if (combinations) {
+        check_base(planning);
+        add_combinations(planning, combinations);
+        return;
+    }
+    json_t *nothing = json_object();
+    add_combination(planning, nothing);
+    json_decref(nothing);
+}
+
 enum status sweep_plan_create(const struct sweep_request *request, struct jobs *jobs, int threads,
                               struct sweep_plan *ret_plan, struct problems *problems)
 {
-    size_t combinations = sweep_request_combinations(request), count, before = problems->count;
+    size_t combinations = sweep_request_combinations(request), count;
     size_t runs = request->seed_count ? request->seed_count : 1;
     struct sweep_plan plan = {.seconds = NAN};
     if (__builtin_mul_overflow(combinations, runs, &count) || count > SWEEP_TRIALS_MAX) {
         problems_add(problems, ERR_ARGUMENT, "/parameters",
                      "more than %d trials; fewer values or seeds, or method random, make fewer",
                      SWEEP_TRIALS_MAX);
-        return ERR_ARGUMENT;
+        combinations = 0;
+        count = runs;
     }
     plan.trials = calloc(count, sizeof *plan.trials);
     struct planning planning = {request, jobs, threads, &plan, json_array(), problems};
-    if (plan.trials && planning.seen) {
-        check_base(&planning);
-        add_combinations(&planning, combinations);
-    } else {
+    if (plan.trials && planning.seen)
+        add_all(&planning, combinations);
+    else
         problems_add(problems, ERR_MEMORY, "", "no memory for so many trials");
-    }
     json_decref(planning.seen);
-    if (problems->count > before) {
+    if (problems->count) {
         sweep_plan_clear(&plan);
         return ERR_ARGUMENT;
     }

@@ -123,10 +123,14 @@ static void check_parameter(const char *pointer, const json_t *values, enum swee
         problems_add(problems, ERR_ARGUMENT, place, "expected a list of 1 to %d values to try", VALUES_MAX);
 }
 
+/* Keeps those that are sound. What a preset that there is not would have varied is not missed. */
 static void read_parameters(const json_t *json, struct sweep_request *request, struct problems *problems)
 {
     json_t *parameters = json_object_get(json, "parameters");
     size_t count = json_object_size(parameters);
+    request->parameters = json_object();
+    if (!parameters && json_object_get(json, "preset"))
+        return;
     if (!json_is_object(parameters) || count < 1 || count > SWEEP_PARAMETERS_MAX) {
         problems_add(problems, ERR_ARGUMENT, "/parameters",
                      "expected an object of 1 to %d JSON pointers, each with the values to try there",
@@ -136,8 +140,12 @@ static void read_parameters(const json_t *json, struct sweep_request *request, s
     const char *pointer;
     json_t *values;
     json_object_foreach(parameters, pointer, values)
+    {
+        size_t before = problems->count;
         check_parameter(pointer, values, request->method, request->draws, problems);
-    request->parameters = json_incref(parameters);
+        if (problems->count == before)
+            json_object_set(request->parameters, pointer, values);
+    }
 }
 
 /* ---- Seeds ----------------------------------------------------------------------------------------- */
@@ -196,14 +204,15 @@ static void read_base(const json_t *json, struct sweep_request *request, struct 
 
 static void read_plain_fields(const json_t *json, struct sweep_request *request, struct problems *problems)
 {
-    const char *name = DEFAULT_NAME, *preset = "";
-    int method = SWEEP_GRID, promote = PROMOTION_NEVER;
+    const char *name = DEFAULT_NAME, *preset = json_string_value(json_object_get(json, "preset"));
+    int method = -1, promote = PROMOTION_NEVER;
     int64_t draws = 0, seed = 1, keep = DEFAULT_KEEP, min_epochs = 1, factor = DEFAULT_FACTOR;
     input_name(json, "", "name", &name, problems);
-    input_string(json, "", "preset", &preset, problems);
     input_choice(json, "", "method", method_names, &method, problems);
     input_choice(json, "", "promote", promotion_names, &promote, problems);
-    if (method == SWEEP_RANDOM)
+    if (method < 0) /* of one that there is not nothing more is said: random ones may have all fields */
+        method = json_object_get(json, "method") ? SWEEP_RANDOM : SWEEP_GRID;
+    if (method == SWEEP_RANDOM || (method == SWEEP_HALVING && json_object_get(json, "trials")))
         draws = DEFAULT_DRAWS;
     if (method == SWEEP_GRID && json_object_get(json, "trials"))
         problems_add(problems, ERR_ARGUMENT, "/trials", "a grid tries every combination; leave this out");
@@ -213,7 +222,7 @@ static void read_plain_fields(const json_t *json, struct sweep_request *request,
     input_integer(json, "", "min_epochs", 1, 1000, &min_epochs, problems);
     input_integer(json, "", "factor", 2, 10, &factor, problems);
     snprintf(request->name, sizeof request->name, "%s", name);
-    snprintf(request->preset, sizeof request->preset, "%s", preset);
+    snprintf(request->preset, sizeof request->preset, "%s", preset ? preset : "");
     request->method = (enum sweep_method)method;
     request->promote = (enum promotion)promote;
     request->draws = (int)draws;
@@ -250,12 +259,8 @@ enum status sweep_request_from_json(const json_t *json, struct sweep_request *re
     read_seeds(whole, &request, problems);
     check_halving(&request, problems);
     json_decref(whole);
-    if (problems->count > before) {
-        sweep_request_clear(&request);
-        return ERR_ARGUMENT;
-    }
     *ret_request = request;
-    return OK;
+    return problems->count > before ? ERR_ARGUMENT : OK;
 }
 
 static json_t *seeds_to_json(const struct sweep_request *request)

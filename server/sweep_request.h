@@ -40,7 +40,8 @@ struct sweep_request {
 
 void sweep_request_clear(struct sweep_request *request);
 
-/* Everything wrong is added to `problems`; then ERR_ARGUMENT. What the fields of jobs mean is not looked at here. */
+/* Everything wrong is added to `problems`; then ERR_ARGUMENT, and `ret_request` is what is sound, to look for further faults:
+ * what the fields of jobs mean is not looked at here. The caller clears it but after ERR_MEMORY. */
 MUST_CHECK enum status sweep_request_from_json(const json_t *json, struct sweep_request *ret_request,
                                                struct problems *problems);
 

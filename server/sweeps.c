@@ -30,6 +30,8 @@ static enum status read_request(const struct sweep_record *record, struct sweep_
     json_t *json = json_loads(record->request, 0, NULL);
     enum status status = sweep_request_from_json(json, ret_request, &problems);
     json_decref(json);
+    if (status == ERR_ARGUMENT)
+        sweep_request_clear(ret_request);
     return status ? problems_first(&problems, err) : OK;
 }
 

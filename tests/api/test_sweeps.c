@@ -151,6 +151,45 @@ static void faults_are_told_with_their_place_in_the_sweep(void **state)
                        faults[i].pointer);
 }
 
+/* Those of the request, of its trials, and of what all trials share. */
+static void all_faults_are_told_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *pointers[8]; /* of all faults, in any order */
+    } requests[] = {
+        {"{\"parameters\":{\"/training/epochs\":[1,0]},\"colour\":1,\"base\":{\"dataset\":\"absent\"}}",
+         {"/colour", "/parameters/~1training~1epochs/1", "/base/dataset"}},
+        {"{\"parameters\":{\"/training/epochs\":[],\"/training/learning_rate\":[-1]},\"keep\":0,"
+         "\"base\":{\"training\":{\"batch_size\":0,\"epoch\":1}}}",
+         {"/keep", "/parameters/~1training~1epochs", "/parameters/~1training~1learning_rate/0",
+          "/base/training/batch_size", "/base/training/epoch"}},
+        {"{\"preset\":\"everything\",\"base\":{\"training\":{\"epochs\":-1}}}",
+         {"/preset", "/base/training/epochs"}},
+        {"{\"method\":\"best\",\"trials\":4,\"parameters\":{\"/training/"
+         "learning_rate\":{\"min\":0.1,\"max\":1}},"
+         "\"base\":{\"training\":{\"epochs\":-1}}}",
+         {"/method", "/base/training/epochs"}},
+        {"{\"parameters\":{\"/training/"
+         "seed\":{\"min\":1,\"max\":2000}},\"method\":\"random\",\"trials\":1000,"
+         "\"base\":{\"training\":{\"epochs\":-1}}}",
+         {"/base/training/epochs"}},
+        {"{\"parameters\":{\"/training/learning_rate\":[0.1,0.2]},\"method\":\"random\",\"trials\":1000,"
+         "\"seeds\":2,\"base\":{\"training\":{\"epochs\":-1}}}",
+         {"/parameters", "/base/training/epochs"}},
+    };
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        size_t count = 0;
+        for (; requests[i].pointers[count]; count++) {
+            const struct response *response = post_json(server, "/api/v1/sweeps", requests[i].body);
+            assert_problem(response, 422, "invalid", requests[i].pointers[count]);
+        }
+        const struct response *response = post_json(server, "/api/v1/sweeps/estimate", requests[i].body);
+        if (json_array_size(json_at(response, "/errors")) != count)
+            fail_msg("%s", response->body);
+    }
+}
+
 static void trials_are_compared_with_mean_and_spread_and_as_csv(void **state)
 {
     (void)state;
@@ -480,6 +519,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_architecture_preset_has_40_networks_and_24_that_cannot_be),
         cmocka_unit_test(faults_are_told_with_their_place_in_the_sweep),
+        cmocka_unit_test(all_faults_are_told_at_once),
         cmocka_unit_test(trials_are_compared_with_mean_and_spread_and_as_csv),
         cmocka_unit_test(halving_trains_the_better_ones_for_longer),
         cmocka_unit_test(a_stream_of_a_sweep_tells_its_trials_and_ends),

@@ -31,6 +31,7 @@ static void assert_wrong(const char *text, const char *pointer, const char *word
     assert_non_null(json);
     assert_int_equal(sweep_request_from_json(json, &request, &problems), ERR_ARGUMENT);
     json_decref(json);
+    sweep_request_clear(&request);
     for (size_t i = 0; i < problems.count; i++)
         if (strcmp(problems.items[i].pointer, pointer) == 0 && strstr(problems.items[i].message, words))
             return;
