@@ -11,6 +11,7 @@
 #include "server/jobs.h"
 #include "server/problem.h"
 #include "server/reply.h"
+#include "server/store_samples.h"
 
 #define KEY_MAX        128
 #define RETRY_SECONDS  "10"
@@ -120,10 +121,12 @@ void handle_job_create(struct app *app, struct request *request)
     json_t *json = input_json_body(request, false);
     if (!json)
         return;
+    store_own_hold(app->store); /* what the check sees is what the job gets */
     if (digest_json(json, digest))
         submit(app, request, json, key, digest);
     else
         reply_problem(request, PROBLEM_OVERLOADED, "No memory for this request.");
+    store_own_release(app->store);
     json_decref(json);
 }
 

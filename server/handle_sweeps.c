@@ -10,6 +10,7 @@
 #include "server/job_json.h"
 #include "server/problem.h"
 #include "server/reply.h"
+#include "server/store_samples.h"
 #include "server/sweep_json.h"
 #include "server/sweeps.h"
 
@@ -63,7 +64,7 @@ static bool read_plan(struct app *app, struct request *request, struct sweep_req
     return status == OK;
 }
 
-void handle_sweep_create(struct app *app, struct request *request)
+static void create(struct app *app, struct request *request)
 {
     struct sweep_request sweep;
     struct sweep_plan plan;
@@ -80,6 +81,13 @@ void handle_sweep_create(struct app *app, struct request *request)
     }
     reply_sweep(app, request, 202, id);
     reply_header(request, "Location", "/api/v1/sweeps/%s", id);
+}
+
+void handle_sweep_create(struct app *app, struct request *request)
+{
+    store_own_hold(app->store); /* what the plan sees is what the trials get */
+    create(app, request);
+    store_own_release(app->store);
 }
 
 void handle_sweep_estimate(struct app *app, struct request *request)

@@ -2,6 +2,7 @@
 
 #include "server/files.h"
 #include "server/store_db.h"
+#include "server/store_samples.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@ struct store {
     pthread_mutex_t writer_mutex; /* guards all until the next mutex: held for a whole transaction */
     sqlite3 *writer;
     bool has_events; /* the transaction adds some */
+    int own_holds;   /* store_own_hold, without its release */
     void (*on_events)(void *context);
     void *on_events_context;
 
@@ -360,6 +362,26 @@ enum status store_end(struct store *store, enum status status, struct error *err
         store->on_events(store->on_events_context);
     pthread_mutex_unlock(&store->writer_mutex);
     return status;
+}
+
+/* A transaction that lets go of images is over by then, and the next one sees the hold. */
+void store_own_hold(struct store *store)
+{
+    pthread_mutex_lock(&store->writer_mutex);
+    store->own_holds++;
+    pthread_mutex_unlock(&store->writer_mutex);
+}
+
+void store_own_release(struct store *store)
+{
+    pthread_mutex_lock(&store->writer_mutex);
+    store->own_holds--;
+    pthread_mutex_unlock(&store->writer_mutex);
+}
+
+bool store_own_is_held(const struct store *store)
+{
+    return store->own_holds > 0;
 }
 
 sqlite3 *store_read_begin(struct store *store)

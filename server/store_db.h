@@ -149,6 +149,13 @@ MUST_CHECK enum status store_job_add(sqlite3 *db, const struct job_insert *inser
 MUST_CHECK enum job_change store_job_move(sqlite3 *db, const char *id, enum job_state to, const char *result,
                                           struct error *err);
 
+/* Part of a transaction: what the configuration of a job trains on can still be read, and stays once the job is stored.
+ * ERR_CHANGED: a dataset of it is gone, or that revision. */
+MUST_CHECK enum status store_own_check(sqlite3 *db, const char *config, struct error *err);
+
+/* During a transaction: whether images that are removed must be kept for now. */
+bool store_own_is_held(const struct store *store);
+
 /* ---- Connections --------------------------------------------------------------------------------- */
 
 /* Takes the one writing connection and opens a transaction; store_end closes it: commits if `status` is OK and

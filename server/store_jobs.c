@@ -159,6 +159,8 @@ enum job_insert_result store_job_insert(struct store *store, const struct job_in
         return JOB_INSERT_FAILED;
     char id[JOB_ID_LENGTH + 1] = "";
     enum job_insert_result result = check_key(db, insert->idempotency_key, insert->request_digest, id, err);
+    if (result == JOB_INSERTED && store_own_check(db, insert->config, err))
+        result = JOB_INSERT_FAILED;
     if (result == JOB_INSERTED)
         result = insert_new(db, insert, id, err);
     if (store_end(store, result == JOB_INSERT_FAILED ? ERR_IO : OK, err))

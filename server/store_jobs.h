@@ -49,7 +49,7 @@ enum job_insert_result {
 MUST_CHECK enum job_insert_result store_job_find_key(struct store *store, const char *key, const char *digest,
                                                      char ret_id[JOB_ID_LENGTH + 1], struct error *err);
 
-/* Adds a job in state queued under a fresh id. */
+/* Adds a job in state queued under a fresh id. JOB_INSERT_FAILED with ERR_CHANGED: own data that it trains on is gone. */
 MUST_CHECK enum job_insert_result store_job_insert(struct store *store, const struct job_insert *insert,
                                                    char ret_id[JOB_ID_LENGTH + 1], struct error *err);
 

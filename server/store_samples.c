@@ -71,6 +71,20 @@ static enum status is_in_use(sqlite3 *db, const char *name, bool *ret_in_use, st
     return status;
 }
 
+enum status store_own_check(sqlite3 *db, const char *config, struct error *err)
+{
+    int64_t lost;
+    enum status status = db_query_integer(
+        db,
+        "SELECT count(*) FROM json_each(?, '$.datasets') AS part"
+        " WHERE part.value ->> 'revision' IS NOT NULL AND NOT EXISTS (SELECT 1 FROM own_datasets"
+        "  WHERE name = part.value ->> 'name' AND part.value ->> 'revision' BETWEEN oldest AND revision)",
+        DB_VALUES(db_text(config)), 0, &lost, err);
+    if (status == OK && lost)
+        status = error_set(err, ERR_CHANGED, "own data to train on was removed in this moment: try again");
+    return status;
+}
+
 static enum status delete_own(sqlite3 *db, const char *name, bool *ret_in_use, struct error *err)
 {
     struct own_dataset own;
@@ -206,7 +220,7 @@ static enum status purge(sqlite3 *db, const char *name, int64_t revision, struct
                   DB_VALUES(db_integer(revision), db_text(name)), err);
 }
 
-static enum status delete_sample(sqlite3 *db, const char *name, int64_t id, struct error *err)
+static enum status delete_sample(sqlite3 *db, const char *name, int64_t id, bool held, struct error *err)
 {
     struct own_dataset own;
     int64_t revision;
@@ -220,14 +234,15 @@ static enum status delete_sample(sqlite3 *db, const char *name, int64_t id, stru
         status = error_set(err, ERR_NOT_FOUND, "%s has no sample %lld", name, (long long)id);
     if (status == OK)
         status = set_revision(db, name, revision, err);
-    return status ? status : purge(db, name, revision, err);
+    return status || held ? status : purge(db, name, revision, err);
 }
 
 enum status store_sample_delete(struct store *store, const char *name, int64_t id, struct error *err)
 {
     sqlite3 *db;
     enum status status = store_begin(store, &db, err);
-    return status ? status : store_end(store, delete_sample(db, name, id, err), err);
+    return status ? status
+                  : store_end(store, delete_sample(db, name, id, store_own_is_held(store), err), err);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------------- */

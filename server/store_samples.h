@@ -1,7 +1,8 @@
 /* Own data in the store: labelled images that clients have added, a dataset of them by name. See store.h for the rules.
  *
  * Every change of a dataset gives it a new revision, a number that no other change of any dataset has. The images of a
- * revision can be read as long as a job that has not ended asks for some: only then are deleted images kept. */
+ * revision can be read as long as a job that has not ended asks for some, or somebody holds them: only then are deleted
+ * images kept. */
 #ifndef DIGITD_STORE_SAMPLES_H
 #define DIGITD_STORE_SAMPLES_H
 
@@ -33,6 +34,11 @@ MUST_CHECK enum status store_own_list(struct store *store, struct own_dataset **
  * ERR_NOT_FOUND: there is none of that name. */
 MUST_CHECK enum status store_own_delete(struct store *store, const char *name, bool *ret_in_use,
                                         struct error *err);
+
+/* From a hold to its release the images of every revision since then can be read, whatever is removed: for what looks at own
+ * data, and then stores a job or sweep that trains on it. Removing a whole dataset is not held up. */
+void store_own_hold(struct store *store);
+void store_own_release(struct store *store);
 
 /* Some images and as many labels 0..9, at least one. */
 struct sample_batch {

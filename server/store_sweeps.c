@@ -117,6 +117,9 @@ static enum status note_state(sqlite3 *db, const char *id, const char *from, str
 static enum status insert_trial(sqlite3 *db, int64_t sweep, int number, const struct trial_plan *trial,
                                 struct error *err)
 {
+    enum status status = trial->config ? store_own_check(db, trial->config, err) : OK;
+    if (status)
+        return status;
     return db_run(db,
                   "INSERT INTO trials (sweep, trial, combination, seed, settings, config, error, seconds,"
                   " pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

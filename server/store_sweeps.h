@@ -35,7 +35,8 @@ struct trial_plan {
     double seconds; /* that it should take; NaN when nobody knows */
 };
 
-/* Adds a running sweep with its trials, numbered from 1, under a fresh id. Of `record` name, request and estimate count. */
+/* Adds a running sweep with its trials, numbered from 1, under a fresh id. Of `record` name, request and estimate count.
+ * ERR_CHANGED: own data that a trial trains on is gone. */
 MUST_CHECK enum status store_sweep_insert(struct store *store, const struct sweep_record *record,
                                           const struct trial_plan *trials, size_t count,
                                           char ret_id[SWEEP_ID_LENGTH + 1], struct error *err);

@@ -3,7 +3,12 @@
 #include "tests/api/harness.h"
 #include "tests/api/training.h"
 
+#include <curl/curl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 #include <zip.h>
 #include <zlib.h>
 
@@ -393,6 +398,68 @@ static void what_is_wrong_with_idx_files_is_said_and_nothing_added(void **state)
     assert_problem(get(server, "/api/v1/datasets/mine"), 404, "not-found", NULL);
 }
 
+/* Removes one sample after the other, in a process of its own. */
+static pid_t begin_to_remove(long long first, int count)
+{
+    char address[160];
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child > 0)
+        return child;
+    CURL *curl = curl_easy_init();
+    for (int i = 0; i < count; i++) {
+        snprintf(address, sizeof address, "%s%s", server_url(server), sample_path(first + i, ""));
+        curl_easy_setopt(curl, CURLOPT_URL, address);
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "DELETE");
+        (void)curl_easy_perform(curl);
+    }
+    _exit(0);
+}
+
+static void wait_for_sweep(const char *path)
+{
+    for (int i = 0; i < 12000; i++) {
+        const struct response *sweep = get(server, path);
+        const char *state = text_at(sweep, "/state");
+        if (strcmp(state, "running") != 0) {
+            assert_string_equal(state, "succeeded");
+            assert_int_equal(integer_at(sweep, "/counts/succeeded"), integer_at(sweep, "/counts/total"));
+            return;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    fail_msg("%s has not ended yet", path);
+}
+
+#define ON_BOTH                                                                                              \
+    "\"datasets\":[{\"name\":\"mnist\"},{\"name\":\"mine\"}],\"training\":{\"epochs\":1,\"train_limit\":"    \
+    "200}}"
+
+/* Planning a sweep measures its networks: many samples go meanwhile. */
+static void what_is_posted_while_samples_are_removed_is_trained_to_the_end(void **state)
+{
+    (void)state;
+    char path[96], id[JOB_ID_SIZE];
+    int status;
+    make_pair();
+    assert_all_added(post_pair(SAMPLES, pair.images, sizeof pair.images, pair.labels, sizeof pair.labels));
+    long long last = integer_at(get(server, SAMPLES "?limit=1"), "/data/0/id");
+    pid_t child = begin_to_remove(last - MANY + 1, MANY - 50);
+    const struct response *response =
+        post_json(server, "/api/v1/sweeps",
+                  "{\"parameters\":{\"/model/blocks/filters\":[4,6,8]},\"base\":{" ON_BOTH "}");
+    if (response->status != 202)
+        fail_msg("%ld %s", response->status, response->body);
+    snprintf(path, sizeof path, "/api/v1/sweeps/%s", text_at(response, "/id"));
+    for (int i = 0; i < 5; i++) {
+        start_job(server, "{" TINY_MODEL "," ON_BOTH, id);
+        wait_for_state(server, id, "succeeded");
+    }
+    wait_for_sweep(path);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, &status, 0), child);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +469,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_mixed_job_that_is_killed_ends_as_one_left_alone, start, stop),
         cmocka_unit_test_setup_teardown(a_version_is_tuned_on_own_data_and_tested_on_mnist, start, stop),
         cmocka_unit_test_setup_teardown(archives_and_idx_files_are_counted_trained_on_and_read, start, stop),
+        cmocka_unit_test_setup_teardown(what_is_posted_while_samples_are_removed_is_trained_to_the_end, start,
+                                        stop),
         cmocka_unit_test_setup_teardown(what_is_wrong_with_idx_files_is_said_and_nothing_added, start, stop),
     };
     return cmocka_run_group_tests_name("own data", tests, NULL, NULL);

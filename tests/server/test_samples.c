@@ -8,6 +8,7 @@
 
 #include "server/store_jobs.h"
 #include "server/store_samples.h"
+#include "server/store_sweeps.h"
 #include "tests/server/scratch.h"
 
 #include <stdio.h>
@@ -142,6 +143,75 @@ static void what_a_job_trains_on_stays_until_the_job_ends(void **state)
     assert_false(in_use);
 }
 
+/* The configuration of a job that trains on a revision. */
+static const char *config_of(const char *name, int64_t revision)
+{
+    static char config[128];
+    snprintf(config, sizeof config,
+             "{\"datasets\":[{\"name\":\"mnist\"},{\"name\":\"%s\",\"revision\":%lld}]}", name,
+             (long long)revision);
+    return config;
+}
+
+/* Neither a job nor a sweep can be stored that trains on the revision. */
+static void assert_gone(const char *name, int64_t revision)
+{
+    char id[32];
+    int64_t jobs;
+    struct error err;
+    char *config = strdup(config_of(name, revision));
+    const struct job_insert job = {.config = config, .queue_limit = 10};
+    const struct trial_plan trials[] = {{.combination = 1, .settings = config, .error = config},
+                                        {.combination = 2, .settings = config, .config = config}};
+    const struct sweep_record sweep = {.name = "s", .request = config, .estimate = config};
+    assert_int_equal(store_job_insert(store, &job, id, &err), JOB_INSERT_FAILED);
+    assert_int_equal(err.code, ERR_CHANGED);
+    assert_int_equal(store_sweep_insert(store, &sweep, trials, 2, id, &err), ERR_CHANGED);
+    assert_int_equal(store_job_count(store, &jobs, NULL), OK);
+    assert_int_equal(jobs, 0);
+    free(config);
+}
+
+static void nothing_is_queued_for_images_that_are_gone(void **state)
+{
+    (void)state;
+    bool in_use;
+    char id[JOB_ID_LENGTH + 1];
+    int64_t first = add("mine", 2, 2), seen = own("mine").revision;
+    assert_int_equal(store_sample_delete(store, "mine", first, NULL), OK);
+    assert_gone("mine", seen);
+    assert_gone("mine", own("mine").revision + 1);
+    seen = own("mine").revision;
+    assert_int_equal(store_own_delete(store, "mine", &in_use, NULL), OK);
+    assert_gone("mine", seen);
+    add("mine", 2, 1);
+    assert_gone("mine", seen);
+    submit(config_of("mine", own("mine").revision), id);
+}
+
+/* As between the check of a request and its queueing. */
+static void what_is_held_can_be_queued_whatever_is_removed(void **state)
+{
+    (void)state;
+    char id[JOB_ID_LENGTH + 1];
+    enum job_state from;
+    int64_t first = add("mine", 2, 3);
+    store_own_hold(store);
+    store_own_hold(store);
+    int64_t seen = own("mine").revision;
+    store_own_release(store);
+    assert_int_equal(store_sample_delete(store, "mine", first, NULL), OK);
+    submit(config_of("mine", seen), id);
+    store_own_release(store);
+    assert_int_equal(store_sample_delete(store, "mine", first + 1, NULL), OK);
+    assert_string_equal(labels_of("mine", seen), "222");
+    assert_int_equal(store_job_change(store, id, JOB_CANCELLED, NULL, &from, NULL), JOB_CHANGED);
+    add("mine", 3, 1);
+    assert_int_equal(store_sample_delete(store, "mine", first + 2, NULL), OK);
+    struct dataset *dataset;
+    assert_int_equal(store_samples_load(store, "mine", seen, &dataset, NULL), ERR_CHANGED);
+}
+
 static void a_name_used_again_does_not_bring_the_old_images_back(void **state)
 {
     (void)state;
@@ -183,6 +253,8 @@ int main(void)
         STORE_TEST(samples_come_back_in_the_order_in_which_they_came),
         STORE_TEST(a_sample_is_taken_back_once),
         STORE_TEST(what_a_job_trains_on_stays_until_the_job_ends),
+        STORE_TEST(nothing_is_queued_for_images_that_are_gone),
+        STORE_TEST(what_is_held_can_be_queued_whatever_is_removed),
         STORE_TEST(a_name_used_again_does_not_bring_the_old_images_back),
         STORE_TEST(no_more_datasets_are_made_than_may_be),
     };

@@ -661,6 +661,7 @@ static void a_full_disk_fails_one_write_and_no_more(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limited), 0);
     char *config = calloc(1, 400001);
     memset(config, 'x', 400000);
+    config[0] = config[399999] = '"'; /* a string of JSON */
     struct job_insert insert = {.config = config, .queue_limit = 10};
     struct error err;
     enum job_insert_result result = store_job_insert(store, &insert, id, &err);
