@@ -29,21 +29,29 @@ static enum status measure(struct store *store, struct registry *registry, const
     return status;
 }
 
+enum status rival_find(struct store *store, const char *model, const char *digest, int *ret_version,
+                       struct error *err)
+{
+    struct model_record record = {.production = 0};
+    double accuracy = 0;
+    enum status status = store_model_read(store, model, &record, err);
+    if (status == OK && record.production)
+        status = store_version_accuracy(store, model, record.production, digest, &accuracy, err);
+    if (status && status != ERR_NOT_FOUND)
+        return status;
+    *ret_version = isnan(accuracy) ? record.production : 0;
+    return OK;
+}
+
 void rival_measure(struct store *store, struct registry *registry, const char *model, const char *dataset,
                    struct dataset *test, const struct evaluation_pace *pace)
 {
-    struct model_record record = {.production = 0};
     struct error err;
-    double accuracy;
-    enum status status = store_model_read(store, model, &record, &err);
-    if (status == ERR_NOT_FOUND || (status == OK && record.production == 0))
-        return;
-    if (status == OK)
-        status =
-            store_version_accuracy(store, model, record.production, dataset_digest(test), &accuracy, &err);
-    if (status == OK && isnan(accuracy))
-        status = measure(store, registry, model, record.production, dataset, test, pace, &err);
+    int version = 0;
+    enum status status = rival_find(store, model, dataset_digest(test), &version, &err);
+    if (status == OK && version)
+        status = measure(store, registry, model, version, dataset, test, pace, &err);
     if (status)
-        log_warning("%s version %d, which is in production, cannot be compared with a new version: %s", model,
-                    record.production, err.message);
+        log_warning("what is in production of %s cannot be compared with a new version: %s", model,
+                    err.message);
 }

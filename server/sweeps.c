@@ -1,236 +1,11 @@
 #include "server/sweeps_private.h"
 
-#include "server/clock.h"
-#include "server/files.h"
 #include "server/log.h"
-#include "server/sweep_eta.h"
+#include "server/rival.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* ---- Reading --------------------------------------------------------------------------------------- */
-
-void sweep_view_clear(struct sweep_view *view)
-{
-    sweep_results_clear(&view->results);
-    for (size_t i = 0; i < view->count; i++)
-        trial_record_clear(&view->trials[i]);
-    free(view->trials);
-    sweep_record_clear(&view->record);
-}
-
-static enum status read_request(const struct sweep_record *record, struct sweep_request *ret_request,
-                                struct error *err)
-{
-    struct problems problems = {0};
-    json_t *json = json_loads(record->request, 0, NULL);
-    enum status status = sweep_request_from_json(json, ret_request, &problems);
-    json_decref(json);
-    if (status == ERR_ARGUMENT)
-        sweep_request_clear(ret_request);
-    return status ? problems_first(&problems, err) : OK;
-}
-
-/* Epochs that a trial's whole request asks for. */
-static enum status read_epochs(struct sweeps *sweeps, const char *sweep, int trial, json_t **ret_config,
-                               int *ret_epochs, struct error *err)
-{
-    char *text;
-    enum status status = store_trial_config(sweeps->store, sweep, trial, &text, err);
-    if (status)
-        return status;
-    *ret_config = json_loads(text, 0, NULL);
-    free(text);
-    json_t *epochs = json_object_get(json_object_get(*ret_config, "training"), "epochs");
-    *ret_epochs = (int)json_integer_value(epochs);
-    return *ret_config ? OK : error_set(err, ERR_MEMORY, "no memory for a trial's configuration");
-}
-
-/* What the trials take on their rungs. `share`: of a whole training, by rung. */
-static struct trial_time time_of(struct sweeps *sweeps, const struct sweep_row *row, const double *share)
-{
-    const struct trial_record *trial = row->trial;
-    int64_t until = row->state == TRIAL_RUNNING ? clock_wall_ms() : trial->finished_at;
-    struct trial_time time = {
-        .progress = TRIAL_WAITS, .expected = trial->seconds * share[trial->rung], .left = NAN};
-    struct job_view job;
-    if (row->state == TRIAL_QUEUED || row->state == TRIAL_PAUSED)
-        return time;
-    time.progress = row->state == TRIAL_RUNNING ? TRIAL_RUNS : TRIAL_IS_DONE;
-    time.taken =
-        trial->started_at && until > trial->started_at ? (double)(until - trial->started_at) / 1000 : 0;
-    if (row->state == TRIAL_RUNNING && jobs_read(sweeps->jobs, trial->job, &job, NULL) == OK) {
-        time.left = job.is_live ? job.progress.eta_seconds : NAN;
-        job_view_clear(&job);
-    }
-    return time;
-}
-
-/* Of halving, the rungs that no trial is on yet: expected seconds. */
-static double reckon_later(const struct sweep_view *view, const struct sweep_request *request,
-                           const double *share, int last)
-{
-    double seconds = 0, later = 0;
-    size_t runs = request->seed_count ? request->seed_count : 1, trials = 0;
-    int rung = 0;
-    for (size_t i = 0; i < view->count; i++) {
-        const struct sweep_row *row = &view->results.rows[i];
-        if (row->state == TRIAL_INVALID || row->state == TRIAL_STOPPED)
-            continue;
-        rung = row->trial->rung > rung ? row->trial->rung : rung;
-        seconds += row->trial->seconds;
-        trials++;
-    }
-    size_t left = trials / runs;
-    for (rung++; rung <= last && trials > 0; rung++) {
-        left = sweep_rung_survivors(request, left);
-        later += (double)(left * runs) * seconds / (double)trials * share[rung];
-    }
-    return later;
-}
-
-/* Fills the share of a whole training that each rung is; returns the number of the last rung. */
-static int share_of_rungs(struct sweeps *sweeps, const struct sweep_view *view,
-                          const struct sweep_request *request, double share[SWEEP_RUNGS_MAX])
-{
-    int epochs = 0, rung = 0;
-    json_t *config;
-    for (size_t i = 0; i < view->count && epochs == 0; i++) {
-        if (view->trials[i].is_possible &&
-            read_epochs(sweeps, view->record.id, view->trials[i].trial, &config, &epochs, NULL) == OK)
-            json_decref(config);
-    }
-    for (int i = 0; i < SWEEP_RUNGS_MAX; i++)
-        share[i] = 1;
-    for (; rung < SWEEP_RUNGS_MAX - 1 && sweep_rung_epochs(request, epochs, rung) < epochs; rung++)
-        share[rung] = (double)sweep_rung_epochs(request, epochs, rung) / epochs;
-    return rung;
-}
-
-static double reckon_eta(struct sweeps *sweeps, const struct sweep_view *view)
-{
-    struct sweep_request request;
-    double share[SWEEP_RUNGS_MAX], eta = NAN;
-    size_t count = 0;
-    struct trial_time *times = calloc(view->count ? view->count : 1, sizeof *times);
-    if (times && read_request(&view->record, &request, NULL) == OK) {
-        int last = share_of_rungs(sweeps, view, &request, share);
-        for (size_t i = 0; i < view->count; i++) {
-            const struct sweep_row *row = &view->results.rows[i];
-            if (row->state != TRIAL_INVALID && row->state != TRIAL_FAILED && row->state != TRIAL_CANCELLED)
-                times[count++] = time_of(sweeps, row, share);
-        }
-        eta = sweep_eta(times, count, reckon_later(view, &request, share, last), jobs_at_once(sweeps->jobs));
-        sweep_request_clear(&request);
-    }
-    free(times);
-    return eta;
-}
-
-/* Takes the record over, also on failure. */
-static enum status make_view(struct sweeps *sweeps, struct sweep_record record, struct sweep_view *ret_view,
-                             struct error *err)
-{
-    struct sweep_view view = {.record = record};
-    bool cancelled = record.state == SWEEP_CANCELLED;
-    enum status status = store_trial_list(sweeps->store, record.id, &view.trials, &view.count, err);
-    if (status == OK)
-        status = sweep_results_create(view.trials, view.count, cancelled, &view.results, err);
-    if (status) {
-        sweep_view_clear(&view);
-        return status;
-    }
-    view.eta_seconds = sweep_state_is_final(record.state) ? 0 : reckon_eta(sweeps, &view);
-    *ret_view = view;
-    return OK;
-}
-
-enum status sweeps_read(struct sweeps *sweeps, const char *id, struct sweep_view *ret_view, struct error *err)
-{
-    struct sweep_record record;
-    enum status status = store_sweep_read(sweeps->store, id, &record, err);
-    return status ? status : make_view(sweeps, record, ret_view, err);
-}
-
-enum status sweeps_list(struct sweeps *sweeps, const struct sweep_filter *filter,
-                        struct sweep_view **ret_views, size_t *ret_count, bool *ret_has_more,
-                        struct error *err)
-{
-    struct sweep_record *records;
-    size_t count, made = 0;
-    enum status status = store_sweep_list(sweeps->store, filter, &records, &count, ret_has_more, err);
-    if (status)
-        return status;
-    struct sweep_view *views = calloc(count ? count : 1, sizeof *views);
-    if (!views)
-        status = error_set(err, ERR_MEMORY, "no memory for a list of %zu sweeps", count);
-    for (; made < count && status == OK; made += status == OK) {
-        status = make_view(sweeps, records[made], &views[made], err);
-        records[made] = (struct sweep_record){0};
-    }
-    for (size_t i = made; i < count; i++)
-        sweep_record_clear(&records[i]);
-    free(records);
-    if (status == OK) {
-        *ret_views = views;
-        *ret_count = count;
-        return OK;
-    }
-    for (size_t i = 0; i < made; i++)
-        sweep_view_clear(&views[i]);
-    free(views);
-    return status;
-}
-
-/* ---- Starting -------------------------------------------------------------------------------------- */
-
-enum status sweeps_plan(struct sweeps *sweeps, const struct sweep_request *request,
-                        struct sweep_plan *ret_plan, struct problems *problems, struct error *err)
-{
-    struct sweep_plan plan;
-    enum status status = sweep_plan_create(request, sweeps->jobs, sweeps->threads, &plan, problems);
-    if (status)
-        return status;
-    status = sweep_plan_measure(&plan, request, sweeps->jobs, sweeps->threads, &sweeps->rates, err);
-    if (status) {
-        sweep_plan_clear(&plan);
-        return status;
-    }
-    *ret_plan = plan;
-    return OK;
-}
-
-enum status sweeps_start(struct sweeps *sweeps, const struct sweep_request *request,
-                         const struct sweep_plan *plan, char ret_id[SWEEP_ID_LENGTH + 1], struct error *err)
-{
-    struct sweep_record record = {0};
-    json_t *whole = sweep_request_to_json(request), *estimate = sweep_plan_to_json(plan);
-    struct trial_plan *trials = calloc(plan->count, sizeof *trials);
-    enum status status = OK;
-    snprintf(record.name, sizeof record.name, "%s", request->name);
-    record.request = whole ? json_dumps(whole, JSON_COMPACT) : NULL;
-    record.estimate = estimate ? json_dumps(estimate, JSON_COMPACT) : NULL;
-    if (!trials || !record.request || !record.estimate)
-        status = error_set(err, ERR_MEMORY, "no memory for a sweep of %zu trials", plan->count);
-    for (size_t i = 0; i < plan->count && status == OK; i++)
-        trials[i] = plan->trials[i].plan;
-    if (status == OK)
-        status = store_sweep_insert(sweeps->store, &record, trials, plan->count, ret_id, err);
-    free(trials);
-    json_decref(whole);
-    json_decref(estimate);
-    sweep_record_clear(&record);
-    if (status)
-        return status;
-    log_info("sweep %s: %zu trials, %zu of them possible", ret_id, plan->count, plan->possible);
-    sweeps_trial_ended(sweeps); /* one without a possible trial is over */
-    jobs_wake(sweeps->jobs);
-    return OK;
-}
 
 /* ---- Changes of state ------------------------------------------------------------------------------ */
 
@@ -312,6 +87,16 @@ enum job_change sweeps_delete(struct sweeps *sweeps, const char *id, enum sweep_
     return status ? JOB_CHANGE_FAILED : JOB_CHANGED;
 }
 
+/* What a look at all running sweeps has done, or has to do. */
+struct round {
+    bool fed;         /* a job is queued; true from the start: none is to be */
+    bool may_compare; /* this thread has the time to measure what is in production */
+    bool compares;    /* and has to, for the best trial of `sweep`, which is `version` */
+    char sweep[SWEEP_ID_LENGTH + 1];
+    struct version_record version;
+    int rival; /* the version in production: of the last comparison, too */
+};
+
 /* ---- Going on: with the mutex held ----------------------------------------------------------------- */
 
 /* The rung that all trials are on that were not stopped; false while one of them is not done. */
@@ -358,7 +143,7 @@ static enum status advance(struct sweeps *sweeps, const struct sweep_view *view,
     if (request->method != SWEEP_HALVING || !view->results.best)
         return OK;
     enum status status =
-        read_epochs(sweeps, view->record.id, view->results.best->trial->trial, &config, &epochs, err);
+        sweeps_read_epochs(sweeps, view->record.id, view->results.best->trial->trial, &config, &epochs, err);
     if (status)
         return status;
     json_decref(config);
@@ -381,32 +166,62 @@ static enum status advance(struct sweeps *sweeps, const struct sweep_view *view,
     return status;
 }
 
+/* Whether the accuracy of what is in production has to be measured before the best trial's version can be held against it.
+ * Then the round has that to do, and the version, unless it did so already and it cannot be done. */
+static enum status must_compare(struct sweeps *sweeps, const struct sweep_view *view,
+                                struct version_record *version, struct round *round, bool *ret_must,
+                                struct error *err)
+{
+    int rival;
+    enum status status = rival_find(sweeps->store, version->model, version->test_digest, &rival, err);
+    if (status)
+        return status;
+    bool tried = strcmp(round->sweep, view->record.id) == 0 && round->rival == rival;
+    *ret_must = rival && !tried;
+    if (!*ret_must || !round->may_compare || round->compares || *sweeps->comparing)
+        return OK;
+    round->compares = true;
+    round->rival = rival;
+    memcpy(round->sweep, view->record.id, sizeof round->sweep);
+    memcpy(sweeps->comparing, round->sweep, sizeof sweeps->comparing);
+    round->version = *version;
+    *version = (struct version_record){0};
+    return OK;
+}
+
+/* False in `ret_done`: a comparison comes first, and then this again; the version is the same then. */
 static enum status promote_best(struct sweeps *sweeps, const struct sweep_view *view,
-                                const struct sweep_request *request, struct error *err)
+                                const struct sweep_request *request, struct round *round, bool *ret_done,
+                                struct error *err)
 {
     struct sweep_promotion promotion = {.trial = view->results.best->trial->trial};
     struct version_record version;
-    bool promote;
+    bool promote, compare = false;
     if (request->promote == PROMOTION_NEVER)
         return OK;
     enum status status = sweeps_promote_locked(sweeps, view, &promotion, &version, err);
     if (status)
         return status;
     if (request->promote == PROMOTION_IF_BETTER)
-        sweeps_measure_rival(sweeps, &version);
-    status = registry_decide_promotion(sweeps->registry, &version, request->promote, &promote, err);
-    if (status == OK && promote)
+        status = must_compare(sweeps, view, &version, round, &compare, err);
+    *ret_done = !compare;
+    if (status == OK && !compare)
+        status = registry_decide_promotion(sweeps->registry, &version, request->promote, &promote, err);
+    if (status == OK && !compare && promote)
         status = sweeps_move_alias(sweeps, &version, ALIAS_PRODUCTION, err);
     version_record_clear(&version);
     return status;
 }
 
 static enum status finish(struct sweeps *sweeps, const struct sweep_view *view,
-                          const struct sweep_request *request, struct error *err)
+                          const struct sweep_request *request, struct round *round, struct error *err)
 {
     enum sweep_state from, to = view->results.best ? SWEEP_SUCCEEDED : SWEEP_FAILED;
     char verdict[SWEEP_VERDICT_SIZE];
-    enum status status = view->results.best ? promote_best(sweeps, view, request, err) : OK;
+    bool done = true;
+    enum status status = view->results.best ? promote_best(sweeps, view, request, round, &done, err) : OK;
+    if (status == OK && !done)
+        return OK;
     if (status == OK &&
         store_sweep_change(sweeps->store, view->record.id, to, &from, err) == JOB_CHANGE_FAILED)
         status = ERR_IO;
@@ -418,19 +233,20 @@ static enum status finish(struct sweeps *sweeps, const struct sweep_view *view,
 }
 
 /* Everything that is due in a running sweep, but for its next trial. */
-static enum status settle(struct sweeps *sweeps, const struct sweep_view *view, struct error *err)
+static enum status settle(struct sweeps *sweeps, const struct sweep_view *view, struct round *round,
+                          struct error *err)
 {
     struct sweep_request request;
     int rung = 0;
     bool advanced = false;
-    enum status status = read_request(&view->record, &request, err);
+    enum status status = sweeps_read_request(&view->record, &request, err);
     if (status)
         return status;
     sweeps_keep_best(sweeps, view, request.keep);
     if (is_rung_done(view, &rung)) {
         status = advance(sweeps, view, &request, rung, &advanced, err);
         if (status == OK && !advanced)
-            status = finish(sweeps, view, &request, err);
+            status = finish(sweeps, view, &request, round, err);
     }
     sweep_request_clear(&request);
     return status;
@@ -443,10 +259,10 @@ static enum status start_trial(struct sweeps *sweeps, const struct sweep_view *v
     json_t *config;
     int epochs;
     char job[JOB_ID_LENGTH + 1];
-    enum status status = read_request(&view->record, &request, err);
+    enum status status = sweeps_read_request(&view->record, &request, err);
     if (status)
         return status;
-    status = read_epochs(sweeps, view->record.id, trial->trial, &config, &epochs, err);
+    status = sweeps_read_epochs(sweeps, view->record.id, trial->trial, &config, &epochs, err);
     if (status == OK) {
         epochs = sweep_rung_epochs(&request, epochs, trial->rung);
         json_object_set_new(json_object_get(config, "training"), "epochs", json_integer(epochs));
@@ -471,20 +287,19 @@ static const struct trial_record *find_pending(const struct sweep_view *view)
     return NULL;
 }
 
-/* Does what is due in a running sweep, and queues its next trial unless `ret_fed` says that one is queued. Takes the record
- * over. */
-static enum status go_on_with(struct sweeps *sweeps, struct sweep_record record, bool *ret_fed,
+/* Does what is due in a running sweep, and queues its next trial unless one is queued. Takes the record over. */
+static enum status go_on_with(struct sweeps *sweeps, struct sweep_record record, struct round *round,
                               struct error *err)
 {
     struct sweep_view view;
-    enum status status = make_view(sweeps, record, &view, err);
+    enum status status = sweeps_make_view(sweeps, record, &view, err);
     if (status)
         return status;
-    status = settle(sweeps, &view, err);
+    status = settle(sweeps, &view, round, err);
     const struct trial_record *pending = find_pending(&view);
-    if (status == OK && !*ret_fed && pending) {
+    if (status == OK && !round->fed && pending) {
         status = start_trial(sweeps, &view, pending, err);
-        *ret_fed = status == OK;
+        round->fed = status == OK;
         status = status == ERR_NOT_FOUND ? OK : status; /* a client has paused or cancelled it meanwhile */
     }
     if (status)
@@ -493,9 +308,9 @@ static enum status go_on_with(struct sweeps *sweeps, struct sweep_record record,
     return status;
 }
 
-/* Does what is due in all running sweeps, and queues the next trial of the oldest that has one unless `ret_fed` says that one
- * is queued. What fails in one sweep does not hold up the others; the last failure is returned. */
-static enum status go_on(struct sweeps *sweeps, bool *ret_fed, struct error *err)
+/* Does what is due in all running sweeps, and queues the next trial of the oldest that has one unless one is queued. What
+ * fails in one sweep does not hold up the others; the last failure is returned. */
+static enum status go_on(struct sweeps *sweeps, struct round *round, struct error *err)
 {
     const enum sweep_state running = SWEEP_RUNNING;
     const struct sweep_filter filter = {.state = &running, .limit = STORE_LIST_MAX};
@@ -506,36 +321,107 @@ static enum status go_on(struct sweeps *sweeps, bool *ret_fed, struct error *err
     if (status)
         return status;
     for (size_t i = count; i-- > 0;) { /* the oldest is last */
-        enum status outcome = go_on_with(sweeps, records[i], ret_fed, err);
+        enum status outcome = go_on_with(sweeps, records[i], round, err);
         status = outcome ? outcome : status;
     }
     free(records);
     return status;
 }
 
-void sweeps_trial_ended(struct sweeps *sweeps)
+/* The same, and the comparisons that it finds to be made: these without the mutex, so that they hold nobody up. After each,
+ * all is decided anew from the store: a client may have changed the sweep or what is in production meanwhile. A kill before
+ * that leaves the sweep running, and its best trial's version known by its job: the next start comes here again. */
+static enum status go_on_comparing(struct sweeps *sweeps, struct round *round, struct error *err)
+{
+    enum status status = go_on(sweeps, round, err);
+    while (round->compares) {
+        pthread_mutex_unlock(&sweeps->mutex);
+        sweeps_measure_rival(sweeps, &round->version);
+        pthread_mutex_lock(&sweeps->mutex);
+        version_record_clear(&round->version);
+        round->compares = false;
+        *sweeps->comparing = '\0';
+        status = go_on(sweeps, round, err);
+    }
+    return status;
+}
+
+static void tend(struct sweeps *sweeps, bool may_compare)
 {
     struct error err;
-    bool fed = true; /* what is queued is the feeder's decision */
+    struct round round = {.fed = true,
+                          .may_compare = may_compare}; /* what is queued is the feeder's decision */
     pthread_mutex_lock(&sweeps->mutex);
-    if (go_on(sweeps, &fed, &err))
+    if (go_on_comparing(sweeps, &round, &err))
         log_error("sweeps: %s", err.message);
     pthread_mutex_unlock(&sweeps->mutex);
+}
+
+void sweeps_trial_ended(struct sweeps *sweeps)
+{
+    tend(sweeps, true);
 }
 
 /* One at a time, so that each trial is started once. Twice, since the first round may have found that a rung is done. */
 static enum status feed_jobs(void *context, struct error *err)
 {
     struct sweeps *sweeps = context;
-    bool fed = false;
+    struct round round = {.may_compare = true};
     enum status status = OK;
     pthread_mutex_lock(&sweeps->mutex);
-    for (int round = 0; round < 2 && !fed && status == OK; round++)
-        status = go_on(sweeps, &fed, err);
+    for (int i = 0; i < 2 && !round.fed && status == OK; i++)
+        status = go_on_comparing(sweeps, &round, err);
     pthread_mutex_unlock(&sweeps->mutex);
-    if (fed)
+    if (round.fed)
         return OK;
     return status == OK ? ERR_NOT_FOUND : status == ERR_NOT_FOUND ? ERR_IO : status;
+}
+
+/* ---- Starting -------------------------------------------------------------------------------------- */
+
+enum status sweeps_plan(struct sweeps *sweeps, const struct sweep_request *request,
+                        struct sweep_plan *ret_plan, struct problems *problems, struct error *err)
+{
+    struct sweep_plan plan;
+    enum status status = sweep_plan_create(request, sweeps->jobs, sweeps->threads, &plan, problems);
+    if (status)
+        return status;
+    status = sweep_plan_measure(&plan, request, sweeps->jobs, sweeps->threads, &sweeps->rates, err);
+    if (status) {
+        sweep_plan_clear(&plan);
+        return status;
+    }
+    *ret_plan = plan;
+    return OK;
+}
+
+enum status sweeps_start(struct sweeps *sweeps, const struct sweep_request *request,
+                         const struct sweep_plan *plan, char ret_id[SWEEP_ID_LENGTH + 1], struct error *err)
+{
+    struct sweep_record record = {0};
+    json_t *whole = sweep_request_to_json(request), *estimate = sweep_plan_to_json(plan);
+    struct trial_plan *trials = calloc(plan->count, sizeof *trials);
+    enum status status = OK;
+    snprintf(record.name, sizeof record.name, "%s", request->name);
+    record.request = whole ? json_dumps(whole, JSON_COMPACT) : NULL;
+    record.estimate = estimate ? json_dumps(estimate, JSON_COMPACT) : NULL;
+    if (!trials || !record.request || !record.estimate)
+        status = error_set(err, ERR_MEMORY, "no memory for a sweep of %zu trials", plan->count);
+    for (size_t i = 0; i < plan->count && status == OK; i++)
+        trials[i] = plan->trials[i].plan;
+    if (status == OK)
+        status = store_sweep_insert(sweeps->store, &record, trials, plan->count, ret_id, err);
+    free(trials);
+    json_decref(whole);
+    json_decref(estimate);
+    sweep_record_clear(&record);
+    if (status)
+        return status;
+    log_info("sweep %s: %zu trials, %zu of them possible", ret_id, plan->count, plan->possible);
+    tend(sweeps,
+         false); /* one without a possible trial is over; to compare is for the runner, not for a client */
+    jobs_wake(sweeps->jobs);
+    return OK;
 }
 
 /* ---- Start and end --------------------------------------------------------------------------------- */

@@ -342,31 +342,31 @@ static void the_best_trial_becomes_a_version_once(void **state)
     assert_int_equal(get(server, "/api/v1/models/swept/versions/1")->status, 200);
 }
 
-/* Version `version` of "rivals" once more, as if it came from elsewhere, and in production. */
-static long long import_into_production(long long version)
+/* A version once more, as if it came from elsewhere, and in production. */
+static long long import_into_production(const char *model, long long version)
 {
     char path[96], body[32];
-    snprintf(path, sizeof path, "/api/v1/models/rivals/versions/%lld/weights.safetensors", version);
+    snprintf(path, sizeof path, "/api/v1/models/%s/versions/%lld/weights.safetensors", model, version);
     const struct response *file = get(server, path);
     assert_int_equal(file->status, 200);
     size_t size = file->size;
     char *bytes = malloc(size);
     memcpy(bytes, file->body, size);
-    const struct response *imported =
-        send_call(server, &(struct call){.path = "/api/v1/models/rivals/versions",
-                                         .media_type = "application/octet-stream",
-                                         .body = bytes,
-                                         .size = size});
+    snprintf(path, sizeof path, "/api/v1/models/%s/versions", model);
+    const struct response *imported = send_call(
+        server,
+        &(struct call){.path = path, .media_type = "application/octet-stream", .body = bytes, .size = size});
     assert_int_equal(imported->status, 201);
     free(bytes);
     long long number = integer_at(imported, "/version");
     snprintf(body, sizeof body, "{\"version\":%lld}", number);
-    assert_int_equal(send_call(server, &(struct call){.method = "PUT",
-                                                      .path = "/api/v1/models/rivals/aliases/production",
-                                                      .media_type = "application/json",
-                                                      .body = body})
-                         ->status,
-                     200);
+    snprintf(path, sizeof path, "/api/v1/models/%s/aliases/production", model);
+    assert_int_equal(
+        send_call(
+            server,
+            &(struct call){.method = "PUT", .path = path, .media_type = "application/json", .body = body})
+            ->status,
+        200);
     return number;
 }
 
@@ -390,8 +390,48 @@ static void the_best_trial_is_held_against_what_was_imported(void **state)
         bool is_better = i < 2;
         assert_int_equal(integer_at(model, "/production"), is_better ? newest : before);
         if (is_better)
-            before = import_into_production(newest);
+            before = import_into_production("rivals", newest);
     }
+}
+
+/* Starts a sweep of two trials of "large", to be promoted if it is better, and waits until its best is a version: what is in
+ * production is then being measured, on 10,000 images. */
+static void start_comparison(long long version, char ret_id[SWEEP_ID_SIZE])
+{
+    start_sweep("{\"parameters\":{\"/training/"
+                "seed\":[1,2]},\"promote\":\"if_better\",\"base\":{\"name\":\"large\"," TINY_MODEL
+                ",\"training\":{\"epochs\":1,\"train_limit\":3000,\"learning_rate\":0.01}}}",
+                ret_id);
+    for (int i = 0; integer_at(get(server, "/api/v1/models/large"), "/last_version") < version; i++) {
+        assert_true(i < PATIENCE);
+        wait_a_moment();
+    }
+}
+
+static void a_comparison_holds_nobody_up_and_outlives_a_kill(void **state)
+{
+    (void)state;
+    char id[SWEEP_ID_SIZE], other[SWEEP_ID_SIZE], job[JOB_ID_SIZE];
+    start_sweep("{\"parameters\":{\"/training/seed\":[1,2]}," BASE(1, 400) "}", other);
+    wait_for_sweep(other, "succeeded");
+    start_job(server,
+              "{\"name\":\"large\",\"model\":{\"blocks\":{\"filters\":64}},\"training\":{\"epochs\":1,"
+              "\"train_limit\":100,\"learning_rate\":1e-9}}",
+              job);
+    wait_for_state(server, job, "succeeded");
+    import_into_production("large", 1);
+
+    start_comparison(3, id);
+    assert_int_equal(post_sweep(other, "/promote")->status, 200);
+    assert_string_equal(text_at(get_sweep(id, ""), "/state"), "running"); /* it compares still */
+    server_kill_and_restart(server);
+    wait_for_sweep(id, "succeeded");
+    const struct response *model = get(server, "/api/v1/models/large");
+    assert_int_equal(integer_at(model, "/last_version"), 3);
+    assert_int_equal(integer_at(model, "/production"), 3);
+    const struct response *moves = get(server, "/api/v1/models/large/aliases/production/history");
+    assert_int_equal(integer_at(moves, "/data/0/version"), 3);
+    assert_int_equal(integer_at(moves, "/data/0/previous"), 2);
 }
 
 /* ---- Changes of state, and kills --------------------------------------------------------------------- */
@@ -526,6 +566,7 @@ int main(void)
         cmocka_unit_test(a_stream_after_what_is_yet_to_come_begins_now),
         cmocka_unit_test(the_best_trial_becomes_a_version_once),
         cmocka_unit_test(the_best_trial_is_held_against_what_was_imported),
+        cmocka_unit_test(a_comparison_holds_nobody_up_and_outlives_a_kill),
         cmocka_unit_test(a_job_does_not_wait_behind_the_trials),
         cmocka_unit_test(a_sweep_that_is_paused_and_killed_ends_as_one_left_alone),
         cmocka_unit_test(a_sweep_of_two_jobs_at_once_ends_as_one_of_single_jobs),
