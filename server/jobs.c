@@ -1,4 +1,4 @@
-#include "server/jobs.h"
+#include "server/jobs_private.h"
 
 #include "server/datasets.h"
 #include "server/files.h"
@@ -7,36 +7,10 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-/* A place for a job that a thread of the runner has in hand. */
-struct live_job {
-    char id[JOB_ID_LENGTH + 1]; /* "" for none */
-    enum job_order order;
-    struct job_progress progress;
-    struct loss_series series;
-};
-
-struct jobs {
-    struct store *store;
-    struct job_sources sources;
-    struct jobs_config config;
-    jobs_feeder *feed;
-    void *feed_context;
-
-    /* Guards what is live and stopping. Held while a state changes in the store, so that both agree; the store's own
-     * locks are taken under it, never the other way round. */
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;     /* changes has grown, or the service stops */
-    uint64_t changes;        /* how often something happened after which a job may wait */
-    pthread_cond_t released; /* a job is out of the runner's hands, or the service stops */
-    bool stopping;
-    struct live_job live[]; /* config.concurrent of them */
-};
 
 #define RETRY_SECONDS 5
 
@@ -248,8 +222,7 @@ static void remove_checkpoint(const struct jobs *jobs, const char *id)
         log_warning("%s could not be removed", path);
 }
 
-/* With the mutex held; NULL when the runner does not have this job in hand. */
-static struct live_job *find_live(struct jobs *jobs, const char *id)
+struct live_job *jobs_find_live(struct jobs *jobs, const char *id)
 {
     for (int i = 0; i < jobs->config.concurrent; i++) {
         if (strcmp(jobs->live[i].id, id) == 0)
@@ -262,7 +235,7 @@ static struct live_job *find_live(struct jobs *jobs, const char *id)
 static bool runs_already(struct jobs *jobs, const char *id, enum job_state *ret_from)
 {
     struct job_record job;
-    if (!find_live(jobs, id) || store_job_read(jobs->store, id, &job, NULL))
+    if (!jobs_find_live(jobs, id) || store_job_read(jobs->store, id, &job, NULL))
         return false;
     *ret_from = job.state;
     job_record_clear(&job);
@@ -277,7 +250,7 @@ enum job_change jobs_change(struct jobs *jobs, const char *id, enum job_state to
                                  ? JOB_UNCHANGED
                                  : store_job_change(jobs->store, id, to, NULL, ret_from, err);
     if (change == JOB_CHANGED) {
-        struct live_job *live = find_live(jobs, id);
+        struct live_job *live = jobs_find_live(jobs, id);
         if (live && to != JOB_QUEUED)
             live->order = to == JOB_PAUSED ? JOB_PAUSE : JOB_CANCEL;
         if (!live && job_state_is_final(to))
@@ -292,7 +265,7 @@ enum job_change jobs_change(struct jobs *jobs, const char *id, enum job_state to
 /* With the mutex held, which it gives up for a while. */
 static void await_release(struct jobs *jobs, const char *id)
 {
-    while (find_live(jobs, id) && !jobs->stopping)
+    while (jobs_find_live(jobs, id) && !jobs->stopping)
         pthread_cond_wait(&jobs->released, &jobs->mutex);
 }
 
@@ -342,7 +315,7 @@ static enum status find_next(struct jobs *jobs, struct job_record *ret_record, s
 {
     for (size_t skip = 0;; skip++) {
         enum status status = store_job_next(jobs->store, skip, ret_record, err);
-        if (status || !find_live(jobs, ret_record->id))
+        if (status || !jobs_find_live(jobs, ret_record->id))
             return status;
         job_record_clear(ret_record);
     }
@@ -391,7 +364,7 @@ bool jobs_take(struct jobs *jobs, struct live_job **ret_live, struct job_record 
     struct error err;
     bool taken = false;
     pthread_mutex_lock(&jobs->mutex);
-    struct live_job *live = find_live(jobs, "");
+    struct live_job *live = jobs_find_live(jobs, "");
     while (!jobs->stopping && !taken) {
         enum status status = start_next(jobs, live, ret_record, &err);
         taken = status == OK;
@@ -402,7 +375,7 @@ bool jobs_take(struct jobs *jobs, struct live_job **ret_live, struct job_record 
             wait_to_retry(jobs);
         }
         if (!taken)
-            live = find_live(jobs, "");
+            live = jobs_find_live(jobs, "");
     }
     pthread_mutex_unlock(&jobs->mutex);
     *ret_live = live;
@@ -493,118 +466,4 @@ enum status jobs_keep_losses(struct jobs *jobs, struct live_job *live, struct er
 {
     struct step_losses steps = loss_series_view(&live->series);
     return store_steps_put(jobs->store, live->id, &steps, err);
-}
-
-/* ---- Reading --------------------------------------------------------------------------------------- */
-
-const char *job_phase_name(enum job_phase phase)
-{
-    static const char *const names[] = {[PHASE_LOADING] = "loading",
-                                        [PHASE_TRAINING] = "training",
-                                        [PHASE_VALIDATING] = "validating",
-                                        [PHASE_EVALUATING] = "evaluating"};
-    return names[phase];
-}
-
-void job_view_clear(struct job_view *view)
-{
-    job_record_clear(&view->record);
-}
-
-/* Takes the record over. */
-static struct job_view make_view(struct jobs *jobs, struct job_record record)
-{
-    struct job_view view = {.record = record};
-    pthread_mutex_lock(&jobs->mutex);
-    const struct live_job *live = record.state == JOB_RUNNING ? find_live(jobs, record.id) : NULL;
-    if (live) {
-        view.is_live = true;
-        view.progress = live->progress;
-    }
-    pthread_mutex_unlock(&jobs->mutex);
-    return view;
-}
-
-enum status jobs_read(struct jobs *jobs, const char *id, struct job_view *ret_view, struct error *err)
-{
-    struct job_record record;
-    enum status status = store_job_read(jobs->store, id, &record, err);
-    if (status == OK)
-        *ret_view = make_view(jobs, record);
-    return status;
-}
-
-enum status jobs_running(struct jobs *jobs, size_t index, struct job_view *ret_view, struct error *err)
-{
-    char id[JOB_ID_LENGTH + 1] = "";
-    pthread_mutex_lock(&jobs->mutex);
-    if (index < (size_t)jobs->config.concurrent)
-        memcpy(id, jobs->live[index].id, sizeof id);
-    pthread_mutex_unlock(&jobs->mutex);
-    return *id ? jobs_read(jobs, id, ret_view, err) : error_set(err, ERR_NOT_FOUND, "no job is running");
-}
-
-enum status jobs_list(struct jobs *jobs, const struct job_filter *filter, struct job_view **ret_views,
-                      size_t *ret_count, bool *ret_has_more, struct error *err)
-{
-    struct job_record *records;
-    size_t count;
-    enum status status = store_job_list(jobs->store, filter, &records, &count, ret_has_more, err);
-    if (status)
-        return status;
-    struct job_view *views = calloc(count ? count : 1, sizeof *views);
-    for (size_t i = 0; i < count; i++) {
-        if (views)
-            views[i] = make_view(jobs, records[i]);
-        else
-            job_record_clear(&records[i]);
-    }
-    free(records);
-    if (!views)
-        return error_set(err, ERR_MEMORY, "no memory for a list of %zu jobs", count);
-    *ret_views = views;
-    *ret_count = count;
-    return OK;
-}
-
-void job_series_clear(struct job_series *series)
-{
-    free(series->epochs);
-    free(series->steps.losses);
-    *series = (struct job_series){0};
-}
-
-/* A copy of the live job's losses; false when `id` is not the live job, or without memory. */
-static bool copy_live_losses(struct jobs *jobs, const char *id, struct step_losses *ret_steps)
-{
-    pthread_mutex_lock(&jobs->mutex);
-    const struct live_job *live = find_live(jobs, id);
-    float *losses = live ? malloc(sizeof live->series.losses) : NULL;
-    if (losses) {
-        const struct loss_series *series = &live->series;
-        memcpy(losses, series->losses, series->count * sizeof *losses);
-        *ret_steps = (struct step_losses){series->stride, series->count, losses};
-    }
-    pthread_mutex_unlock(&jobs->mutex);
-    return losses != NULL;
-}
-
-enum status jobs_series(struct jobs *jobs, const char *id, struct job_series *ret_series, struct error *err)
-{
-    struct job_record record;
-    struct job_series series = {0};
-    enum status status = store_job_read(jobs->store, id, &record, err);
-    if (status)
-        return status;
-    series.steps_per_epoch = record.steps_per_epoch;
-    job_record_clear(&record);
-    status = store_epochs_read(jobs->store, id, &series.epochs, &series.epoch_count, err);
-    if (status == OK && !copy_live_losses(jobs, id, &series.steps))
-        status = store_steps_read(jobs->store, id, &series.steps, err);
-    if (status) {
-        job_series_clear(&series);
-        return status;
-    }
-    *ret_series = series;
-    return OK;
 }
