@@ -38,6 +38,7 @@ export class Ledger {
   versions = new Map(); // "model/version" -> { digest, bytes: sha256 of the file, or "" before it was read }
   events = new Map(); // id -> event, as read from a stream
   weights = new Map(); // request -> digest of what it trains
+  metrics = new Map(); // request -> what can be read about its whole training
   aliasMay = new Set(); // versions that the alias can be at; empty: nothing is known
 
   /** Of the service as a client sees it. @param {import('./killable.js').Killable} service */
@@ -137,6 +138,48 @@ export class Ledger {
     job.epochs = found;
   }
 
+  /** Nothing is missing of a training that has succeeded, whether it was read before or not: each epoch and each step once,
+   * and the same as of the others with the same request. */
+  checkMetrics(job, { epochs, steps, steps_per_epoch }) {
+    const numbers = Array.from({ length: job.request.training.epochs }, (_, i) => i + 1);
+    assert.deepEqual(epochs.map(({ epoch }) => epoch), numbers, `${job.id} has lost epochs`);
+    assert.equal(steps.step.at(-1), numbers.length * steps_per_epoch, `${job.id} has lost steps`);
+    const request = JSON.stringify(job.request);
+    const found = { epochs: epochs.map(figures), steps };
+    if (!this.metrics.has(request)) this.metrics.set(request, found);
+    assert.deepEqual(found, this.metrics.get(request), `${job.id} has other metrics than the same request before`);
+  }
+
+  /** The log tells how a job came to its end without a gap, and that it ended once. */
+  async checkHistory(job) {
+    const events = (await this.service.call('GET', `/api/v1/jobs/${job.id}/events?limit=1000`)).data;
+    let state = null;
+    for (const { type, data } of events) {
+      if (type !== 'state') continue;
+      assert.equal(data.from, state, `${job.id} became ${data.to} from ${data.from} when it was ${state}`);
+      assert.ok(!FINAL.has(state), `${job.id} became ${data.to} after its end`);
+      state = data.to;
+    }
+    assert.equal(state, 'succeeded', `the log has ${job.id} ${state}`);
+    const epochs = events.filter(({ type }) => type === 'metrics').map(({ data }) => data.epoch);
+    assert.deepEqual([...new Set(epochs)], job.epochs.map(({ epoch }) => epoch), `the log has lost epochs of ${job.id}`);
+  }
+
+  /** Every version is the result of one job, and every job that has one has one alone. */
+  async checkOwners() {
+    const results = new Map(this.jobs.filter((job) => job.result).map((job) => [job.id, job.result.model.version]));
+    if (results.size === 0) return;
+    for (let after = ''; ;) {
+      const page = await this.service.call('GET', `/api/v1/models/trained?limit=1000${after && `&after=${after}`}`);
+      for (const { job, version } of page.versions) {
+        assert.equal(results.get(job) ?? version, version, `${job} has made version ${version} as well as ${results.get(job)}`);
+        results.set(job, version);
+      }
+      if (!page.has_more) return;
+      after = page.versions.at(-1).version;
+    }
+  }
+
   async listJobs() {
     const found = new Map();
     for (let after = ''; ;) {
@@ -155,9 +198,13 @@ export class Ledger {
     assert.equal(found.size, this.jobs.filter((job) => !job.may.has('gone')).length, 'there are jobs that nobody has posted');
     for (const job of all ? this.jobs : this.jobs.slice(-recent)) {
       if (job.may.has('gone')) continue;
-      this.checkEpochs(job, (await this.service.call('GET', `/api/v1/jobs/${job.id}/metrics`)).epochs);
+      const metrics = await this.service.call('GET', `/api/v1/jobs/${job.id}/metrics?max_points=100000`);
+      this.checkEpochs(job, metrics.epochs);
+      if (job.result) this.checkMetrics(job, metrics);
+      if (job.result) await this.checkHistory(job);
     }
     await this.checkVersions(all);
+    await this.checkOwners();
     await this.checkEvents();
   }
 
