@@ -58,10 +58,10 @@ describe('before anything was compared', () => {
     await page.locator('#compare-form').getByLabel('Filters').fill('8, many');
     await page.locator('#compare-form').getByLabel('Learning rate').fill('-1');
     await page.locator('#compare-form').getByLabel('Epochs each').fill('0');
-    await expectText(page, '#compare-model-blocks-filters-problem', /expected a whole number.*"many"/);
+    await expectText(page, '#compare-model-blocks-filters-problem', /Expected a whole number.*"many"/);
     await expectText(page, '#compare-training-learning_rate-problem', /above 0/);
     await page.getByRole('button', { name: 'Start comparing' }).click();
-    await expectText(page, '#compare-base-training-epochs-problem', /epochs/);
+    await expectText(page, '#compare-base-training-epochs-problem', /^Expected a whole number from 1/);
     assert.equal(await page.locator('#compare-form').getByLabel('Filters').getAttribute('aria-invalid'), 'true');
     assert.deepEqual((await service.call('GET', '/api/v1/sweeps')).data, []);
   });

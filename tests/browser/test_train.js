@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
+import { keepDigits } from './digits.js';
 import { Service } from './service.js';
 import { Visitor, expectText, overflow, violations } from './visitor.js';
 
@@ -105,6 +106,57 @@ describe('a training', () => {
     await page.fill('#epochs', '77');
     assert.deepEqual((await asked).postDataJSON().parameters, { '/training/epochs': [77] });
   });
+});
+
+describe('own data', () => {
+  test('that there is none of yet is spoken of', async () => {
+    const page = await visit({ at: '#train' });
+    await expectText(page, '#start', /Drawings that you keep on the Draw screen can be trained on too/);
+    assert.deepEqual(await violations(page), []);
+  });
+
+  test('is mixed in from the form, to tune a version, and what is wrong is said beside the field', async () => {
+    await keepDigits(service, { 3: 3, 4: 4 });
+    const { result: { model: { version } } } = await service.train({ model: { preset: 'small' }, training: { epochs: 1, train_limit: 1000 } });
+    const page = await visit({ at: '#train', expect: /status of 422/ });
+    await page.selectOption('#init_from', `digits/${version}`);
+    await page.selectOption('#mix', { label: 'drawings, your 2 images' });
+    assert.equal(await page.inputValue('#repeat'), '10');
+    await page.fill('#repeat', '2000');
+    await page.click('#start-button');
+    await expectText(page, '#repeat-problem', /outside 1\.\.1000\.$/);
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'repeat');
+    const reckoned = page.waitForRequest((request) => request.url().endsWith('/sweeps/estimate'));
+    await page.fill('#repeat', '7');
+    const { base } = (await reckoned).postDataJSON();
+    assert.deepEqual([base.init_from.version, base.datasets[1]], [version, { name: 'drawings', repeat: 7 }]);
+    await page.click('#start-button');
+    await expectText(page, '#job-badge', /Training|Waiting/);
+    assert.equal(await page.locator('#repeat-problem').textContent(), '');
+    const { config } = await job(new URL(page.url()).hash.split('/')[1]);
+    assert.deepEqual(config.init_from, { model: 'digits', version });
+    assert.deepEqual(config.datasets.map(({ name, repeat }) => [name, repeat]), [['mnist', 1], ['drawings', 7]]);
+  });
+
+  test('alone may be too little, which is said beside the batch size', async () => {
+    const page = await visit({ at: '#train?dataset=drawings', expect: /status of 422/ });
+    await page.waitForFunction(() => document.querySelector('#dataset').value === 'drawings');
+    await page.click('#start-button');
+    await expectText(page, '#batch_size-problem', /images? to train on do not fill a batch of 64/);
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'batch_size');
+  });
+
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of [320, 768, 1280]) {
+      test(`${colorScheme}, ${width} px: with a mix, nothing sticks out, and axe finds nothing`, async () => {
+        const page = await visit({ colorScheme, viewport: { width, height: 800 }, at: '#train?mix=drawings&repeat=20' });
+        await page.locator('#repeat').waitFor();
+        assert.equal(await page.inputValue('#repeat'), '20');
+        assert.ok(await overflow(page) <= 0);
+        assert.deepEqual(await violations(page), []);
+      });
+    }
+  }
 });
 
 describe('the page hears', () => {

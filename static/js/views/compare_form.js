@@ -3,6 +3,7 @@
 import { announce } from '../announce.js';
 import { ApiError, ConnectionError, estimateSweep, startSweep } from '../api.js';
 import { element, setText } from '../dom.js';
+import { createErrors } from '../fields.js';
 import { duration, integer, typed } from '../format.js';
 
 /** @typedef {import('../store.js').Store} Store */
@@ -39,11 +40,9 @@ const escaped = (pointer) => pointer.replaceAll('~', '~0').replaceAll('/', '~1')
 /** @param {{ pointer: string, label: string, value?: string, hint?: string }} field @param {string} prefix of its pointer in the request */
 function fieldOf({ pointer, label, value = '', hint = '' }, prefix = '') {
   const id = `compare${pointer.replaceAll('/', '-')}`;
-  const input = /** @type {HTMLInputElement} */ (element('input', {
-    id, autocomplete: 'off', value, placeholder: hint, 'aria-describedby': `${id}-problem` }));
-  const problem = element('p', { class: 'problem', id: `${id}-problem` });
-  const box = element('div', { class: 'field' }, element('label', { for: id }, label), input, problem);
-  return { box, input, problem, pointer, place: prefix ? `${prefix}/${escaped(pointer)}` : pointer };
+  const input = /** @type {HTMLInputElement} */ (element('input', { id, autocomplete: 'off', value, placeholder: hint }));
+  const box = element('div', { class: 'field' }, element('label', { for: id }, label), input);
+  return { box, input, pointer, pointers: [prefix ? `${prefix}/${escaped(pointer)}` : pointer] };
 }
 
 /** "24 of 64 cannot be built; 40 trainings take about 5 min." @param {import('../api.js').Sweep['estimate']} estimate */
@@ -69,6 +68,7 @@ export function compareForm(store, refresh) {
       element('div', { class: 'field field-wide' }, element('label', { for: 'compare-subject' }, 'What to compare'), subject, note),
       ...settings.map(({ box }) => box), grid),
     estimate, problem, button));
+  const errors = createErrors([...settings, ...varied], problem);
   let asked = 0;
   let timer = 0;
 
@@ -84,23 +84,10 @@ export function compareForm(store, refresh) {
     return { name: 'grid', parameters, base: { model: { blocks: {} }, training }, ...(seeds && { seeds: typed(seeds) }) };
   }
 
-  /** Each fault beside its field, the rest below. @param {ApiError | null} error */
-  function showErrors(error) {
-    const left = new Set(error?.errors);
-    for (const { input, problem: beside, place } of [...settings, ...varied]) {
-      const mine = [...left].filter(({ pointer }) => pointer === place || pointer?.startsWith(`${place}/`));
-      for (const one of mine) left.delete(one);
-      setText(beside, mine.map(({ detail }) => detail).join('. '));
-      input.setAttribute('aria-invalid', String(mine.length > 0));
-    }
-    const rest = [...left].map(({ pointer, detail }) => `${pointer}: ${detail}`);
-    setText(problem, error && error.errors.length === 0 ? error.message : rest.join('. '));
-  }
-
-  /** @param {unknown} error */
-  function fail(error) {
+  /** @param {unknown} error @param {(error: ApiError) => void} say */
+  function fail(error, say) {
     if (error instanceof ConnectionError) store.set({ connected: false });
-    else if (error instanceof ApiError) showErrors(error);
+    else if (error instanceof ApiError) say(error);
     else throw error;
   }
 
@@ -110,12 +97,12 @@ export function compareForm(store, refresh) {
     try {
       const answer = await estimateSweep(request());
       if (number !== asked) return;
-      showErrors(null);
+      errors.show(null);
       setText(estimate, sentence(answer));
     } catch (error) {
       if (number !== asked) return;
       setText(estimate, '');
-      fail(error);
+      fail(error, errors.show);
     }
   }
 
@@ -139,12 +126,12 @@ export function compareForm(store, refresh) {
     button.disabled = true;
     try {
       const sweep = await startSweep(request());
-      showErrors(null);
+      errors.show(null);
       location.hash = `compare/${sweep.id}`;
       announce('The comparison is started.');
       refresh();
     } catch (error) {
-      fail(error);
+      fail(error, errors.refuse);
     } finally {
       button.disabled = false;
     }

@@ -1,14 +1,13 @@
 // The screen of trainings: one job with its curves, the form that starts another, and those that were.
 
 import { announce } from '../announce.js';
-import {
-  ApiError, ConnectionError, changeJob, deleteJob, estimateSweep, listDatasets, listRecipes, prioritiseJob, startJob,
-} from '../api.js';
+import { ApiError, ConnectionError, changeJob, deleteJob, prioritiseJob } from '../api.js';
 import { ask } from '../ask.js';
 import { createLineChart } from '../chart/line.js';
 import { byId, element, setText } from '../dom.js';
-import { dateTime, duration, integer, loss, megabytes, percent, typed } from '../format.js';
+import { dateTime, duration, integer, loss, percent } from '../format.js';
 import { STATES, isActive, shareDone, shownJob } from '../store.js';
+import { startForm } from './train_form.js';
 
 /**
  * @typedef {import('../api.js').Job} Job
@@ -16,7 +15,6 @@ import { STATES, isActive, shareDone, shownJob } from '../store.js';
  * @typedef {import('../store.js').Store} Store
  */
 
-const ESTIMATE_MS = 500; // after the last change of the form
 const MEMORY = 0.9; // of the running mean: what a value still counts for when the next one comes
 
 /** What a job does when it does not train. @type {Record<string, string>} */
@@ -227,180 +225,6 @@ function startButtons(store, refresh) {
     await deleteJob(id);
     if (store.state.picked === id) location.hash = 'train';
     return 'The training is deleted.';
-  });
-}
-
-// ---- The form --------------------------------------------------------------------------------------
-
-/** A field's value as the server wants it. @param {HTMLInputElement | HTMLSelectElement} field */
-function valueOf(field) {
-  if (field.dataset.pointer === '/init_from') {
-    const [model, version] = field.value.split('/');
-    return { model, version: Number(version) };
-  }
-  return field instanceof HTMLInputElement ? typed(field.value) : field.value;
-}
-
-/** What the form asks for; what is left empty is the recipe's. @param {HTMLFormElement} form */
-function jobRequest(form) {
-  /** @type {Record<string, any>} */
-  const request = {};
-  for (const field of fieldsOf(form)) {
-    if (field.disabled || field.value.trim() === '') continue;
-    const [, part, name] = (field.dataset.pointer ?? '').split('/');
-    if (name) (request[part] ??= {})[name] = valueOf(field);
-    else request[part] = valueOf(field);
-  }
-  return request;
-}
-
-/** @param {HTMLFormElement} form */
-const fieldsOf = (form) =>
-  /** @type {NodeListOf<HTMLInputElement | HTMLSelectElement>} */ (form.querySelectorAll('[data-pointer]'));
-
-/** "epochs: expected a number" → "Expected a number". @param {string} detail */
-const besideField = (detail) => detail.replace(/^\w+: (.)/, (_, first) => first.toUpperCase());
-
-/** Puts each error beside its field, and the rest below the form. @param {HTMLFormElement} form @param {ApiError | null} error */
-function showErrors(form, error) {
-  const left = new Set(error?.errors);
-  for (const field of fieldsOf(form)) {
-    const mine = [...left].filter(({ pointer }) => pointer === field.dataset.pointer);
-    for (const one of mine) left.delete(one);
-    setText(byId(`${field.id}-problem`, HTMLElement), mine.map(({ detail }) => besideField(detail)).join(' '));
-    field.setAttribute('aria-invalid', String(mine.length > 0));
-  }
-  const beside = (error?.errors.length ?? 0) > left.size;
-  const rest = [...left].map(({ pointer, detail }) => `${pointer ?? ''} ${detail}`.trim()).join(' ');
-  setText(byId('start-problem', HTMLElement), rest || (beside || !error ? '' : error.message));
-  const first = form.querySelector('[aria-invalid="true"]');
-  if (first instanceof HTMLElement) first.focus();
-}
-
-/**
- * Fills the lists of recipes and datasets, and writes a recipe's values into the fields when it is chosen.
- * @param {HTMLFormElement} form
- */
-async function startChoices(form) {
-  const recipe = byId('recipe', HTMLSelectElement);
-  const note = byId('recipe-note', HTMLElement);
-  const [{ data: recipes }, { data: datasets }] = await Promise.all([listRecipes(), listDatasets()]);
-  recipe.replaceChildren(...recipes.map(({ name }) =>
-    element('option', { value: name }, name[0].toUpperCase() + name.slice(1))));
-  byId('dataset', HTMLSelectElement).replaceChildren(...datasets.filter(({ train }) => train).map(({ name, train }) =>
-    element('option', { value: name, ...(name === 'mnist' && { selected: '' }) },
-      `${name}, ${integer(train?.images ?? 0)} images`)));
-
-  /** @param {boolean} fill */
-  function choose(fill) {
-    const chosen = recipes.find(({ name }) => name === recipe.value);
-    if (!chosen) return;
-    setText(note, `${chosen.description}.`);
-    if (!fill) return;
-    for (const field of fieldsOf(form)) {
-      const [, part, name] = (field.dataset.pointer ?? '').split('/');
-      if (part === 'training') field.value = String(chosen.training[name]);
-    }
-    showErrors(form, null);
-  }
-  recipe.addEventListener('change', () => choose(true));
-  choose(false);
-}
-
-/** Offers every version as a place to start from. @param {Store} store */
-function startFrom(store) {
-  const from = byId('init_from', HTMLSelectElement);
-  const preset = byId('preset', HTMLSelectElement);
-  let known = '';
-  let wanted = '';
-  const follow = () => {
-    preset.disabled = from.value !== ''; // its layers are the version's
-  };
-  from.addEventListener('change', follow);
-  store.subscribe(({ models, route }) => {
-    const versions = models.flatMap((model) => model.versions);
-    const key = String(versions.map(({ model, version }) => `${model}/${version}`));
-    const asked = (route.view === 'train' && route.query.get('from')) || '';
-    if (key === known && asked === wanted) return;
-    const chosen = asked !== wanted ? asked : from.value;
-    known = key;
-    wanted = asked;
-    from.replaceChildren(element('option', { value: '' }, 'Nothing: random weights'),
-      ...versions.map(({ model, version, metrics }) => element('option', { value: `${model}/${version}` },
-        `${model}, version ${version} (${percent(metrics.test_accuracy, 2)})`)));
-    from.value = chosen;
-    if (from.selectedIndex < 0) from.value = '';
-    follow();
-  });
-}
-
-/**
- * Says what the training of the form would take, whenever its values have changed.
- * @param {HTMLFormElement} form @param {Store} store
- */
-function startEstimate(form, store) {
-  const line = byId('start-estimate', HTMLElement);
-  let timer = 0;
-  let latest = 0;
-
-  async function reckon() {
-    const asked = ++latest;
-    const { init_from: _, ...base } = jobRequest(form);
-    const { epochs = 1 } = base.training ?? {};
-    try {
-      const { seconds, memory_bytes: memory } = await estimateSweep({ parameters: { '/training/epochs': [epochs] }, base });
-      if (asked === latest && seconds !== null) setText(line, `About ${duration(seconds)} and ${megabytes(memory)} of memory.`);
-    } catch (error) {
-      if (asked === latest) setText(line, ''); // what is wrong is said when it is sent
-      if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
-    }
-  }
-
-  const soon = () => {
-    clearTimeout(timer);
-    timer = window.setTimeout(reckon, ESTIMATE_MS);
-  };
-  form.addEventListener('input', soon);
-  form.addEventListener('change', soon);
-  let wasShown = false;
-  store.subscribe(({ route }) => {
-    const isShown = route.view === 'train';
-    if (isShown && !wasShown) soon();
-    wasShown = isShown;
-  });
-}
-
-/** @param {Store} store @param {() => void} refresh */
-function startForm(store, refresh) {
-  const form = byId('start', HTMLFormElement);
-  const button = byId('start-button', HTMLButtonElement);
-  for (const field of fieldsOf(form)) {
-    field.after(element('p', { class: 'problem', id: `${field.id}-problem` }));
-    field.setAttribute('aria-describedby', `${field.id}-problem`);
-  }
-  startFrom(store);
-  startEstimate(form, store);
-  startChoices(form).catch((error) => {
-    if (error instanceof ConnectionError) store.set({ connected: false });
-    else setText(byId('start-problem', HTMLElement), error.message);
-  });
-  form.addEventListener('submit', async (event) => {
-    event.preventDefault();
-    button.disabled = true;
-    try {
-      const job = await startJob(jobRequest(form));
-      showErrors(form, null);
-      location.hash = `train/${job.id}`;
-      byId('job', HTMLElement).scrollIntoView({ block: 'nearest' });
-      announce('The training is started.');
-      refresh();
-    } catch (error) {
-      if (error instanceof ConnectionError) store.set({ connected: false });
-      else if (error instanceof ApiError) showErrors(form, error);
-      else throw error;
-    } finally {
-      button.disabled = false;
-    }
   });
 }
 
