@@ -23,7 +23,7 @@
  * @property {{ name: string, dataset: string, model: { preset?: string }, training: Record<string, number> }} config
  * @property {Progress | null} [progress]
  * @property {{ model: { name: string, version: number }, test_accuracy: number, training_seconds: number,
- *   parameters: number } | null} [result]
+ *   parameters: number, promoted: boolean } | null} [result]
  * @property {{ detail: string } | null} [error]
  *
  * @typedef {object} EpochMetrics
@@ -140,9 +140,7 @@
  * @typedef {{ type: string, status: number, title: string, detail: string, errors?: FieldError[] }} Problem
  */
 
-const OWN_DATA = 'drawings'; // the dataset that drawings are kept in
-const OWN_REPEAT = 20; // times an epoch that each is trained on: they are few beside MNIST
-const FINE_TUNING = { epochs: 2, learning_rate: 0.0003 };
+export const OWN_DATA = 'drawings'; // the dataset that drawings are kept in
 
 /** The server answered, with a refusal. */
 export class ApiError extends Error {
@@ -253,13 +251,6 @@ export async function listModels() {
  */
 export const keepDrawing = (drawing, label) => call('POST', `/api/v1/datasets/${OWN_DATA}/samples?label=${label}`,
   drawing instanceof Blob ? drawing : { strokes: drawing, label });
-
-/**
- * Trains a version further, on the images it may know mixed with the drawings that were kept.
- * @param {{ model: string, version: number }} from @returns {Promise<Job>}
- */
-export const fineTune = (from) => startJob({ name: from.model, init_from: from,
-  datasets: [{ name: 'mnist' }, { name: OWN_DATA, repeat: OWN_REPEAT }], training: FINE_TUNING });
 
 /** @param {number} id of a drawing that was kept */
 export const takeBack = (id) => call('DELETE', `/api/v1/datasets/${OWN_DATA}/samples/${id}`);

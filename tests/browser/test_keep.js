@@ -62,19 +62,67 @@ test('a picture is kept too, and what was stored is what the network saw', async
   assert.deepEqual(await pixels(`data:image/png;base64,${png}`), await pixels(await page.locator('#seen').getAttribute('src')));
 });
 
-test('what was kept is trained on, mixed with what the network may know', async () => {
-  const page = await visit();
+/** How many of the kept drawings a version reads rightly. */
+async function hits(version) {
+  const { confusion } = await service.call('GET', `/api/v1/models/digits/versions/${version}/evaluation?dataset=drawings&split=train&limit=0`);
+  return confusion.reduce((sum, row, digit) => sum + row[digit], 0);
+}
+
+/** A page that has kept a 2 and been asked to train on what is kept. */
+async function proposed(options) {
+  const page = await visit(options);
   await drawDigit(page, 2);
   await answer(page);
   await page.click('#keep summary');
   await page.getByRole('button', { name: 'It was a 2' }).click();
-  const started = page.waitForResponse((response) => response.request().method() === 'POST' && response.url().endsWith('/jobs'));
-  await page.getByRole('button', { name: 'Train on them' }).click();
-  const { id, config } = await (await started).json();
-  await page.waitForFunction((hash) => location.hash === hash, `#train/${id}`);
+  await page.getByRole('button', { name: 'Train on them…' }).click();
+  await expectText(page, '.keep-plan', /^digits, version \d+, learns on for 2 epochs at a rate of 0\.0003, from mnist and your \d+ drawings, each 20 times an epoch\. That takes about /);
+  return page;
+}
+
+test('what training on them would be is said before it is started, and can be changed in the form', async () => {
+  const page = await proposed();
+  assert.deepEqual((await service.call('GET', '/api/v1/jobs')).data.filter(({ state }) => state !== 'succeeded'), []);
+  await page.getByRole('link', { name: 'Change it' }).click();
+  await page.waitForFunction(() => document.querySelector('#mix')?.value === 'drawings');
+  const values = await page.locator('#start :is(input, select)').evaluateAll((fields) => Object.fromEntries(fields.map(({ id, value }) => [id, value])));
+  assert.deepEqual([values.init_from, values.dataset, values.repeat, values.epochs, values.learning_rate],
+    ['digits/1', 'mnist', '20', '2', '0.0003']);
+  await page.goBack();
+  await page.getByRole('button', { name: 'Not now' }).click();
+  assert.equal(await page.locator('.keep-plan').textContent(), '');
+});
+
+test('what was kept is trained on, and the page says whether the new version reads it', async () => {
+  const page = await proposed();
+  await page.route('**/api/v1/jobs', (route) => { // fewer images, so that it ends soon
+    const { training, ...rest } = route.request().postDataJSON();
+    return route.continue({ postData: JSON.stringify({ ...rest, training: { ...training, train_limit: 2000 } }) });
+  }, { times: 1 });
+  const posted = page.waitForResponse((response) => response.request().method() === 'POST' && response.url().endsWith('/jobs'));
+  await page.getByRole('button', { name: 'Start training' }).click();
+  const { id, config } = await (await posted).json();
   assert.deepEqual(config.init_from, { model: 'digits', version: 1 });
-  assert.deepEqual(config.datasets.map(({ name }) => name), ['mnist', 'drawings']);
+  assert.deepEqual(config.datasets.map(({ name, repeat }) => [name, repeat]), [['mnist', 1], ['drawings', 20]]);
+  await expectText(page, '#keep-training', /^Version 2 reads \d+ of your \d+ drawings rightly; version 1 read \d+\. /);
+  const { count } = await service.call('GET', '/api/v1/models/digits/versions/2/evaluation?dataset=drawings&split=train&limit=0');
+  await expectText(page, '#keep-training', new RegExp(`^Version 2 reads ${await hits(2)} of your ${count} drawings rightly; version 1 read ${await hits(1)}\\.`));
+  await expectText(page, '#keep-training', (await service.call('GET', '/api/v1/models/digits')).production === 2
+    ? /The new one answers from now on/ : /Version 1 still answers/);
+  assert.equal(await page.getByRole('link', { name: 'See the training' }).getAttribute('href'), `#train/${id}`);
+  assert.deepEqual(await violations(page), []);
+  await page.getByRole('link', { name: 'See them all' }).click();
+  await expectText(page, '#inspect-images', new RegExp(`^On ${count} images of drawings\\. It was trained on`));
+});
+
+test('a training that is cancelled says so', async () => {
+  const page = await proposed();
+  const posted = page.waitForResponse((response) => response.request().method() === 'POST' && response.url().endsWith('/jobs'));
+  await page.getByRole('button', { name: 'Start training' }).click();
+  const { id } = await (await posted).json();
+  await expectText(page, '#keep-training', /^It (is training|waits for its turn)\./);
   await service.call('POST', `/api/v1/jobs/${id}/cancel`);
+  await expectText(page, '#keep-training', /^It was cancelled; nothing has changed\./);
 });
 
 test('the keyboard does it', async () => {
@@ -95,12 +143,7 @@ test('the keyboard does it', async () => {
 for (const colorScheme of ['light', 'dark']) {
   for (const width of [320, 768, 1280]) {
     test(`${colorScheme}, ${width} px: nothing sticks out, and axe finds nothing`, async () => {
-      const page = await visit({ colorScheme, viewport: { width, height: 800 } });
-      await drawDigit(page, 3);
-      await answer(page);
-      await page.click('#keep summary');
-      await page.getByRole('button', { name: 'It was a 3' }).click();
-      await expectText(page, '.keep-said', /Kept as a 3/);
+      const page = await proposed({ colorScheme, viewport: { width, height: 800 } });
       assert.ok(await overflow(page) <= 0);
       assert.deepEqual(await violations(page), []);
     });

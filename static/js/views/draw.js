@@ -263,9 +263,9 @@ function startWhy(ask) {
 
 /**
  * The part that keeps a drawing with the digit that it really is; its code comes when it is first opened.
- * @param {() => number[][][] | Blob} drawing @param {() => { model: string, version: number } | null} production
+ * @param {() => number[][][] | Blob} drawing @param {Store} store
  */
-function startKeep(drawing, production) {
+function startKeep(drawing, store) {
   const part = byId('keep', HTMLDetailsElement);
   const place = byId('keep-place', HTMLElement);
   /** @type {{ clear: () => void } | null} */
@@ -274,7 +274,7 @@ function startKeep(drawing, production) {
     if (!part.open || keep) return;
     try {
       const { createKeep } = await import('./keep.js');
-      keep ??= createKeep(place, drawing, production);
+      keep ??= createKeep(place, drawing, store);
     } catch {
       setText(place, 'The server did not answer.');
     }
@@ -321,10 +321,7 @@ export function startDraw(store) {
   }
 
   const drawing = () => (pad.strokes.isEmpty && picture ? picture : pad.strokes.list);
-  const keep = startKeep(drawing, () => {
-    const model = store.state.models.find((one) => one.production);
-    return model?.production ? { model: model.name, version: model.production } : null;
-  });
+  const keep = startKeep(drawing, store);
   const sayWhy = startWhy(() => (pad.isEmpty || !canRead() ? null : askWhy(drawing(), readerOf(store.state.route))));
 
   const reading = latestWins(async () => {

@@ -1,9 +1,10 @@
 // The screen that looks into a version: which digits it takes for which, its mistakes, and what one of them is read by.
 
-import { ApiError, ConnectionError, evaluation as evaluate, listDatasets } from '../api.js';
+import { ApiError, ConnectionError, listDatasets } from '../api.js';
 import { calibrationFigure } from '../chart/calibration.js';
 import { asPng, matrixCsv, matrixPicture, matrixTable } from '../chart/matrix.js';
 import { byId, element, setText } from '../dom.js';
+import { evaluated } from '../evaluated.js';
 import { integer, loss, percent } from '../format.js';
 import { save } from '../save.js';
 import { createChoices, nameImages } from './inspect_choices.js';
@@ -25,8 +26,6 @@ import { gallery, showMistake } from './mistakes.js';
  * @property {string | null} image
  */
 
-const BUSY = 429; // another evaluation is being computed
-const RETRY_MS = 1000;
 const PATIENCE_MS = 300; // before a wait is explained
 const SHOWN = 48; // mistakes at first
 
@@ -48,18 +47,9 @@ function askedFor({ models, route }) {
     label: query.get('label'), predicted: query.get('predicted'), image: query.get('image') };
 }
 
-/** Waits for its turn where another evaluation is computed. @param {Asked} asked @param {() => boolean} isWanted */
-async function evaluated({ model, version, dataset, split, label, predicted }, isWanted) {
-  const query = { ...(dataset && { dataset }), ...(split && { split }), ...(label && { label }), ...(predicted && { predicted }) };
-  for (;;) {
-    try {
-      return await evaluate(model, version, query);
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== BUSY || !isWanted()) throw error;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    }
-  }
-}
+/** The part of what is asked for that the server is asked. @param {Asked} asked */
+const queryOf = ({ dataset, split, label, predicted }) =>
+  ({ ...(dataset && { dataset }), ...(split && { split }), ...(label && { label }), ...(predicted && { predicted }) });
 
 /** @param {Evaluation} evaluation */
 const figures = ({ accuracy, count, confusion, loss: value, calibration }) => element('dl', { class: 'stats' }, ...[
@@ -226,7 +216,7 @@ export function startInspect(store) {
 
   /** @param {Asked} asked @param {() => boolean} isWanted */
   async function show(asked, isWanted) {
-    const evaluation = await evaluated(asked, isWanted);
+    const evaluation = await evaluated(asked.model, asked.version, queryOf(asked), isWanted);
     if (!isWanted()) return;
     content.hidden = false;
     fill(evaluation, asked);

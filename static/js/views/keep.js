@@ -1,59 +1,163 @@
-// "Wrong? It was…": keeps the drawing with the digit that it really is, as own data that can be trained on.
+// "Wrong? It was…": keeps the drawing with the digit that it really is, as own data, and trains the network on what was kept.
 
-import { fineTune, keepDrawing, takeBack } from '../api.js';
+import { ConnectionError, OWN_DATA, estimateSweep, keepDrawing, startJob, takeBack } from '../api.js';
 import { element } from '../dom.js';
-
-const DIGITS = [...'0123456789'];
-
-/** @param {number} count */
-const kept = (count) => `${count} drawing${count === 1 ? ' is' : 's are'} kept.`;
+import { evaluated } from '../evaluated.js';
+import { duration } from '../format.js';
 
 /**
- * Ten buttons, and the line that says what was kept and takes it back.
- * @param {HTMLElement} place
- * @param {() => number[][][] | Blob} drawing
- * @param {() => { model: string, version: number } | null} production what is trained further; null: nothing yet
+ * @typedef {import('../api.js').Job} Job
+ * @typedef {import('../store.js').Store} Store
+ * @typedef {{ model: string, version: number }} From   the version that is trained further
  */
-export function createKeep(place, drawing, production) {
-  const said = element('p', { class: 'keep-said small', role: 'status' });
 
-  /** @param {() => Promise<void>} work */
-  async function attempt(work) {
+const DIGITS = [...'0123456789'];
+const REPEAT = 20; // times an epoch that each drawing is trained on: they are few beside MNIST
+const TRAINING = { epochs: 2, learning_rate: 0.0003 };
+
+/** What becomes of a training, as long as there is no version of it. @type {Record<string, string>} */
+const FATES = {
+  queued: 'It waits for its turn. ', running: 'It is training. ', paused: 'It is paused. ',
+  cancelled: 'It was cancelled; nothing has changed. ',
+};
+
+/** @param {number} count */
+const drawings = (count) => `${count} drawing${count === 1 ? '' : 's'}`;
+
+/** @param {number} count */
+const kept = (count) => `${drawings(count)} ${count === 1 ? 'is' : 'are'} kept.`;
+
+/** @param {From} from */
+const request = (from) => ({ name: from.model, init_from: from,
+  datasets: [{ name: 'mnist' }, { name: OWN_DATA, repeat: REPEAT }], training: TRAINING });
+
+/** Where Train's form has the same. @param {From} from */
+const formAddress = ({ model, version }) => `#train?${new URLSearchParams({ from: `${model}/${version}`, dataset: 'mnist', mix: OWN_DATA,
+  repeat: String(REPEAT), epochs: String(TRAINING.epochs), learning_rate: String(TRAINING.learning_rate) })}`;
+
+/** How many of the drawings a version reads rightly. @param {string} model @param {number} version */
+async function read(model, version) {
+  const { confusion, count } = await evaluated(model, version, { dataset: OWN_DATA, split: 'train', limit: '0' });
+  return { hits: confusion.reduce((sum, row, digit) => sum + row[digit], 0), count };
+}
+
+/** What the training was good for. @param {From} from @param {NonNullable<Job['result']>} result */
+async function outcome({ model, version: old }, { model: { version }, promoted }) {
+  const [before, after] = [await read(model, old), await read(model, version)];
+  return [`Version ${version} reads ${after.hits} of your ${drawings(after.count)} rightly; version ${old} read ${before.hits}. `,
+    promoted ? 'The new one answers from now on. ' : `Version ${old} still answers: it reads more of the test images. `,
+    element('a', { href: `#inspect/${model}/${version}?dataset=${OWN_DATA}&split=train` }, 'See them all')];
+}
+
+/** @param {string} text @param {() => void} press */
+function button(text, press, more = '') {
+  const made = element('button', { class: `button ${more}`.trim(), type: 'button' }, text);
+  made.addEventListener('click', press);
+  return made;
+}
+
+/**
+ * Ten buttons, the line that says what was kept and takes it back, and what a training would be and has become.
+ * @param {HTMLElement} place @param {() => number[][][] | Blob} drawing @param {Store} store
+ */
+export function createKeep(place, drawing, store) {
+  const said = element('p', { class: 'keep-said small', role: 'status' });
+  const plan = element('div', { class: 'keep-plan', role: 'group', 'aria-label': 'Training on the drawings' });
+  const training = element('p', { class: 'keep-said small', id: 'keep-training', role: 'status' });
+  /** @type {{ from: From, id: string, state: string } | null} the training that was started here */
+  let started = null;
+
+  /** @param {HTMLElement} line where a failure is said @param {() => Promise<void>} work */
+  async function attempt(line, work) {
     try {
       await work();
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      said.replaceChildren(error.message);
+      const { message } = error;
+      const isLost = error instanceof ConnectionError;
+      if (isLost) store.set({ connected: false });
+      line.replaceChildren(isLost ? 'The server did not answer.' : message);
     }
   }
 
+  /** @returns {From | null} what is trained further; null: nothing yet */
+  function production() {
+    const model = store.state.models.find((one) => one.production);
+    return model?.production ? { model: model.name, version: model.production } : null;
+  }
+
   /** @param {number} id @param {number} count that would be kept with it */
-  const undo = (id, count) => attempt(async () => {
+  const undo = (id, count) => attempt(said, async () => {
     await takeBack(id);
+    plan.replaceChildren();
     said.replaceChildren(`Taken back. ${kept(count - 1)}`);
   });
 
-  const train = () => attempt(async () => {
-    const from = production();
-    if (from) location.hash = `train/${(await fineTune(from)).id}`;
+  /** @param {From} from */
+  const start = (from) => attempt(training, async () => {
+    const { id } = await startJob(request(from));
+    plan.replaceChildren();
+    started = { from, id, state: '' };
+    follow(store.state);
   });
 
+  /** What would be trained, before it is. @param {From} from @param {number} count */
+  function propose(from, count) {
+    const takes = element('span', {}, 'Reckoning how long it takes…');
+    const go = button('Start training', () => start(from), 'button-primary');
+    plan.replaceChildren(
+      element('p', {}, `${from.model}, version ${from.version}, learns on for ${TRAINING.epochs} epochs at a rate of ${TRAINING.learning_rate}, `
+        + `from mnist and your ${drawings(count)}, each ${REPEAT} times an epoch. `, takes),
+      element('div', { class: 'keep-said' }, go, element('a', { class: 'button', href: formAddress(from) }, 'Change it'),
+        button('Not now', () => plan.replaceChildren())));
+    go.focus();
+    attempt(takes, async () => {
+      const { init_from, datasets, training: { epochs, ...rest } } = request(from);
+      const { seconds } = await estimateSweep({ parameters: { '/training/epochs': [epochs] }, base: { init_from, datasets, training: rest } });
+      takes.replaceChildren(seconds === null ? '' : `That takes about ${duration(seconds)}.`);
+    });
+  }
+
+  /** Says what the training has become. @param {import('../store.js').State} state */
+  function follow({ jobs }) {
+    const job = jobs?.find(({ id }) => id === started?.id);
+    const { from, id } = started ?? {};
+    const state = job?.state ?? 'queued';
+    if (!started || !from || started.state === state) return;
+    started.state = state;
+    const link = element('a', { href: `#train/${id}` }, 'See the training');
+    if (job?.state !== 'succeeded' || !job.result) {
+      training.replaceChildren(FATES[state] ?? `${job?.error?.detail ?? 'It failed.'} `, link);
+      return;
+    }
+    const { result } = job;
+    training.replaceChildren('It is trained. Reading your drawings with it… ');
+    attempt(training, async () => training.replaceChildren(...await outcome(from, result), ' ', link));
+  }
+
   /** @param {string} digit */
-  const keep = (digit) => attempt(async () => {
+  const keep = (digit) => attempt(said, async () => {
     const { id, count } = await keepDrawing(drawing(), Number(digit));
-    const button = element('button', { class: 'button', type: 'button' }, 'Undo');
-    button.addEventListener('click', () => undo(id, count));
-    const more = element('button', { class: 'button', type: 'button' }, 'Train on them');
-    more.addEventListener('click', train);
-    said.replaceChildren(`Kept as a ${digit}. ${kept(count)} `, button, ...(production() ? [more] : []));
-    button.focus();
+    const from = production();
+    const back = button('Undo', () => undo(id, count));
+    plan.replaceChildren();
+    said.replaceChildren(`Kept as a ${digit}. ${kept(count)} `, back, ...(from ? [button('Train on them…', () => propose(from, count))] : []));
+    back.focus();
   });
 
   const buttons = DIGITS.map((digit) => {
-    const button = element('button', { class: 'button', type: 'button', 'aria-label': `It was a ${digit}` }, digit);
-    button.addEventListener('click', () => keep(digit));
-    return button;
+    const made = button(digit, () => keep(digit));
+    made.setAttribute('aria-label', `It was a ${digit}`);
+    return made;
   });
-  place.replaceChildren(element('div', { class: 'keep-digits', role: 'group', 'aria-label': 'The digit that it was' }, ...buttons), said);
-  return { clear: () => said.replaceChildren() };
+  place.replaceChildren(element('div', { class: 'keep-digits', role: 'group', 'aria-label': 'The digit that it was' }, ...buttons),
+    said, plan, training);
+  store.subscribe(follow);
+  return {
+    /** What was said of the drawing before goes; a training goes on. */
+    clear() {
+      said.replaceChildren();
+      plan.replaceChildren();
+    },
+  };
 }
