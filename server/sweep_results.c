@@ -270,6 +270,26 @@ static void say_never_learned(struct sentence *sentence, const struct sweep_resu
     }
 }
 
+/* Of a combination with several seeds, what counts is their mean: the lead is one of means, too. */
+static void say_accuracy(struct sentence *sentence, const struct sweep_results *results)
+{
+    const struct sweep_row *best = results->best;
+    if (isnan(best->spread)) {
+        say(sentence, ", %.2f %% of the validation images and %.2f %% of the test images",
+            100 * best->version.validation_accuracy, 100 * best->version.test_accuracy);
+        return;
+    }
+    int seeds = 0;
+    for (size_t i = 0; i < results->count; i++)
+        seeds +=
+            results->rows[i].has_figures && results->rows[i].trial->combination == best->trial->combination;
+    say(sentence,
+        ", %.2f %% of the validation images in the mean of %d seeds, with a spread of %.2f points; the best "
+        "of them has %.2f %%, and %.2f %% of the test images",
+        100 * best->mean, seeds, 100 * best->spread, 100 * best->version.validation_accuracy,
+        100 * best->version.test_accuracy);
+}
+
 void sweep_results_verdict(const struct sweep_results *results, char ret_text[SWEEP_VERDICT_SIZE])
 {
     struct sentence sentence = {ret_text, 0};
@@ -283,8 +303,7 @@ void sweep_results_verdict(const struct sweep_results *results, char ret_text[SW
         results->counts[TRIAL_QUEUED] + results->counts[TRIAL_RUNNING] + results->counts[TRIAL_PAUSED];
     say(&sentence, "%s: ", waiting ? "Best so far" : "Best");
     say_settings(&sentence, best);
-    say(&sentence, ", %.2f %% of the validation images and %.2f %% of the test images",
-        100 * best->version.validation_accuracy, 100 * best->version.test_accuracy);
+    say_accuracy(&sentence, results);
     say_lead(&sentence, results);
     say_never_learned(&sentence, results);
     say(&sentence, ".");

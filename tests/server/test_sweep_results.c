@@ -151,6 +151,19 @@ static void the_verdict_says_whether_a_lead_is_more_than_chance(void **state)
         "(filters 48) is 0.10 points behind, no more than the 0.37 that chance makes on 6000 images.");
 }
 
+static void the_verdict_on_repeated_seeds_is_one_of_means(void **state)
+{
+    (void)state;
+    add(32, JOB_SUCCEEDED, 0.99, 0.985);
+    add(32, JOB_SUCCEEDED, 0.97, 0.975);
+    add(64, JOB_SUCCEEDED, 0.96, 0.986);
+    add(64, JOB_SUCCEEDED, 0.98, 0.986);
+    assert_verdict(
+        "Best: filters 32, 98.00 % of the validation images in the mean of 2 seeds, with a spread of 1.41 "
+        "points; the best of them has 99.00 %, and 98.50 % of the test images; the next (filters 64) is 1.00 "
+        "points behind, more than the 0.57 that chance makes on 6000 images.");
+}
+
 static void the_verdict_names_what_never_learned(void **state)
 {
     (void)state;
@@ -185,6 +198,7 @@ int main(void)
         TEST(whoever_got_further_in_halving_ranks_before),
         TEST(a_trial_is_in_the_state_of_its_job),
         TEST(the_verdict_says_whether_a_lead_is_more_than_chance),
+        TEST(the_verdict_on_repeated_seeds_is_one_of_means),
         TEST(the_verdict_names_what_never_learned),
         TEST(without_a_success_the_verdict_says_so),
     };
