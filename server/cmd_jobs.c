@@ -183,7 +183,7 @@ static int run_start(struct client *client, const void *context, char **argument
     }
     if (items_print_json(client, job, &exit_code))
         return exit_code;
-    printf("%s  %s\n", id, client_text_at(job, "/state"));
+    printf("%s\n", id);
     json_decref(job);
     return EXIT_SUCCESS;
 }

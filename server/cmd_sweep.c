@@ -233,7 +233,7 @@ static int start(struct client *client, const struct settings *settings, json_t 
     if (settings->watch && !settings->client.json)
         fprintf(stderr, "%s\n", id);
     else if (!settings->watch)
-        printf("%s  %s\n", id, client_text_at(sweep, "/state"));
+        printf("%s\n", id);
     json_decref(sweep);
     return settings->watch ? sweep_watch(client, id) : EXIT_SUCCESS;
 }
@@ -459,14 +459,15 @@ static const struct action actions[] = {
                "Start a sweep; may be left out before options",
                {.command = "sweep start",
                 .arguments = "[OPTION]... [/FIELD=VALUES]...",
-                .about = "Trains many networks and compares them. What varies are fields of a job's\n"
-                         "request and the values to try: a list, or for random draws a range.\n\n"
-                         "    digitd sweep --preset architecture --epochs 1 --train-limit 6000\n"
-                         "    digitd sweep start /model/blocks/filters=16,32 /training/epochs=1,2\n"
-                         "    digitd sweep start --method random /training/learning_rate=1e-4..1e-2:log\n\n"
-                         "All else is as the options of 'digitd train' say. Says how long it will take,\n"
-                         "and asks before a long one when a person is there. With --watch the exit code\n"
-                         "is that of 'digitd sweep watch'.",
+                .about =
+                    "Trains many networks and compares them. What varies are fields of a job's\n"
+                    "request and the values to try: a list, or for random draws a range.\n\n"
+                    "    digitd sweep --preset architecture --epochs 1 --train-limit 6000\n"
+                    "    digitd sweep start /model/blocks/filters=16,32 /training/epochs=1,2\n"
+                    "    digitd sweep start --method random /training/learning_rate=1e-4..1e-2:log\n\n"
+                    "All else is as the options of 'digitd train' say. Prints the id. Says how long it will\n"
+                    "take, and asks before a long one when a person is there. With --watch the exit\n"
+                    "code is that of 'digitd sweep watch'.",
                 OPTIONS_OF(start_specs),
                 .max_arguments = -1}},
     {"show",

@@ -23,6 +23,19 @@ static void cancel(const char *id)
     assert_int_equal(service_run_on("jobs cancel %s", id), 0);
 }
 
+/* As in ID=$(digitd jobs start). */
+static void start_prints_the_id_alone(void **state)
+{
+    (void)state;
+    char id[32], line[40];
+    assert_int_equal(service_run("jobs start " TINY "--epochs 1"), 0);
+    assert_int_equal(sscanf(program_out(), "%31s", id), 1);
+    snprintf(line, sizeof line, "%s\n", id);
+    assert_out(line);
+    assert_int_equal(service_run_on("jobs watch %s", id), 0);
+    assert_int_equal(service_run_on("jobs delete %s", id), 0);
+}
+
 /* ---- Starting and looking -------------------------------------------------------------------------- */
 
 static void a_job_is_started_watched_and_shown(void **state)
@@ -262,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_is_started_watched_and_shown),
+        cmocka_unit_test(start_prints_the_id_alone),
         cmocka_unit_test(every_fault_of_a_request_is_named_by_its_option),
         cmocka_unit_test(wrong_usage_says_where_help_is),
         cmocka_unit_test(jobs_are_paused_resumed_cancelled_and_deleted),

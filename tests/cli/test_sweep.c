@@ -12,6 +12,19 @@ static char *start(const char *words)
     return service_begin("sweep", words);
 }
 
+/* As in ID=$(digitd sweep …). */
+static void start_prints_the_id_alone(void **state)
+{
+    (void)state;
+    char id[40], line[48];
+    assert_int_equal(service_run("sweep " FILTERS QUICK), 0);
+    assert_int_equal(sscanf(program_out(), "%39s", id), 1);
+    snprintf(line, sizeof line, "%s\n", id);
+    assert_out(line);
+    assert_int_equal(service_run_on("sweep watch %s", id), 0);
+    assert_int_equal(service_run_on("sweep delete %s", id), 0);
+}
+
 static void a_grid_is_watched_listed_and_promoted(void **state)
 {
     (void)state;
@@ -155,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_grid_is_watched_listed_and_promoted),
+        cmocka_unit_test(start_prints_the_id_alone),
         cmocka_unit_test(repeated_seeds_have_mean_and_spread),
         cmocka_unit_test(an_estimate_starts_nothing),
         cmocka_unit_test(ranges_are_drawn_from),
