@@ -15,6 +15,7 @@ struct predict_service; /* queue, workers and the models being served */
 struct jobs;            /* training jobs */
 struct event_streams;   /* clients that follow the log of events */
 struct sweeps;          /* many of them, compared */
+struct retention;       /* how many are kept */
 
 struct app {
     const char *store_dir;  /* database, model files, checkpoints */
@@ -30,6 +31,7 @@ struct app {
     struct jobs *jobs;
     struct event_streams *streams;
     struct sweeps *sweeps;
+    struct retention *retention;
 };
 
 #endif

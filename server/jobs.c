@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RETRY_SECONDS 5
+#define RETRY_MS 5000
+#define BREAK_MS 10
 
 /* ---- Start and end --------------------------------------------------------------------------------- */
 
@@ -300,13 +301,46 @@ enum job_change jobs_prioritise(struct jobs *jobs, const char *id, int priority,
     return store_job_prioritise(jobs->store, id, priority, ret_from, err);
 }
 
+enum status jobs_forget(struct jobs *jobs, char (*ids)[JOB_ID_LENGTH + 1], size_t count, size_t *ret_gone,
+                        struct error *err)
+{
+    size_t free_ones = 0;
+    pthread_mutex_lock(&jobs->mutex);
+    for (size_t i = 0; i < count; i++) {
+        if (!jobs_find_live(jobs, ids[i]))
+            memmove(ids[free_ones++], ids[i], sizeof *ids);
+    }
+    enum status status =
+        free_ones ? store_jobs_delete(jobs->store, (const char(*)[JOB_ID_LENGTH + 1]) ids, free_ones, err)
+                  : OK;
+    pthread_mutex_unlock(&jobs->mutex);
+    if (status == OK)
+        *ret_gone = free_ones;
+    return status;
+}
+
 /* With the mutex held. */
-static void wait_to_retry(struct jobs *jobs)
+static void wait_at_most(struct jobs *jobs, int64_t ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += RETRY_SECONDS;
+    int64_t nanoseconds = until.tv_nsec + ms % 1000 * 1000000;
+    until.tv_sec += ms / 1000 + nanoseconds / 1000000000;
+    until.tv_nsec = nanoseconds % 1000000000;
     pthread_cond_timedwait(&jobs->wake, &jobs->mutex, &until);
+}
+
+bool jobs_await_change(struct jobs *jobs, uint64_t *seen, bool briefly)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    if (briefly && !jobs->stopping)
+        wait_at_most(jobs, BREAK_MS);
+    while (!briefly && !jobs->stopping && jobs->changes == *seen)
+        pthread_cond_wait(&jobs->wake, &jobs->mutex);
+    *seen = jobs->changes;
+    bool goes_on = !jobs->stopping;
+    pthread_mutex_unlock(&jobs->mutex);
+    return goes_on;
 }
 
 /* With the mutex held: the queued job whose turn it is. One that was paused and resumed may still be in the hands of
@@ -372,7 +406,7 @@ bool jobs_take(struct jobs *jobs, struct live_job **ret_live, struct job_record 
             status = wait_for_jobs(jobs, &err);
         if (status) {
             log_error("no job can be started: %s", err.message);
-            wait_to_retry(jobs);
+            wait_at_most(jobs, RETRY_MS);
         }
         if (!taken)
             live = jobs_find_live(jobs, "");
@@ -391,7 +425,7 @@ void jobs_fail(struct jobs *jobs, struct live_job *live, const char *error)
            !jobs->stopping) {
         log_error("the failure of job %s cannot be kept yet: %s", live->id, err.message);
         remove_checkpoint(jobs, live->id);
-        wait_to_retry(jobs);
+        wait_at_most(jobs, RETRY_MS);
     }
     pthread_mutex_unlock(&jobs->mutex);
 }

@@ -76,6 +76,15 @@ MUST_CHECK enum job_change jobs_change(struct jobs *jobs, const char *id, enum j
 MUST_CHECK enum job_change jobs_delete(struct jobs *jobs, const char *id, enum job_state *ret_from,
                                        struct error *err);
 
+/* The same with several, but those that the runner still has in hand stay. `ret_gone`: how many are gone; the ids are put
+ * into another order. */
+MUST_CHECK enum status jobs_forget(struct jobs *jobs, char (*ids)[JOB_ID_LENGTH + 1], size_t count,
+                                   size_t *ret_gone, struct error *err);
+
+/* Waits until something has happened to a job that is not in `seen` yet (0 at first), or, `briefly`, for a few ms at most: as
+ * long as others need to get at the store. False: the service stops. */
+MUST_CHECK bool jobs_await_change(struct jobs *jobs, uint64_t *seen, bool briefly);
+
 /* Waits until the runner does not have the job in hand, or the service stops. */
 void jobs_await_release(struct jobs *jobs, const char *id);
 

@@ -27,6 +27,7 @@
 #include "server/options.h"
 #include "server/predict.h"
 #include "server/registry.h"
+#include "server/retention.h"
 #include "server/store.h"
 #include "server/sweeps.h"
 
@@ -39,7 +40,7 @@ struct settings {
     const char *listen, *store, *data_dir, *static_dir, *allow_host;
     const char *api_key_file;
     bool no_auth, no_bootstrap;
-    int threads, concurrent_jobs, queue_limit, event_streams;
+    int threads, concurrent_jobs, queue_limit, keep_jobs, event_streams;
     size_t memory_limit;
     int http_threads, http_workers;
     int predict_workers, predict_batch, predict_queue;
@@ -76,6 +77,10 @@ static const struct option_spec specs[] = {
     {"concurrent-jobs", OPTION_INT, AT(concurrent_jobs), "N",
      .help = "Jobs that train at once; they share the threads", .min = 1, .max = JOBS_CONCURRENT_MAX},
     {"queue-limit", OPTION_INT, AT(queue_limit), "N", .help = "Jobs that may wait", .min = 1, .max = 10000},
+    {"keep-jobs", OPTION_INT, AT(keep_jobs), "N",
+     .help =
+         "Finished jobs to keep, trials of sweeps among them; the oldest are forgotten, their versions stay",
+     .min = 1, .max = 1000000},
     {"memory-limit", OPTION_BYTES, AT(memory_limit), "BYTES",
      .help = "What a training job may use; larger ones are refused (default: no limit)"},
     {"event-streams", OPTION_INT, AT(event_streams), "N",
@@ -131,6 +136,7 @@ static struct settings default_settings(void)
                              .threads = processors,
                              .concurrent_jobs = 1,
                              .queue_limit = 100,
+                             .keep_jobs = 10000,
                              .event_streams = 1000,
                              .http_threads = processors < 4 ? processors : 4,
                              .http_workers = 4,
@@ -260,6 +266,9 @@ static enum status services_start(const struct settings *settings, struct servic
         status = streams_start(settings, app, err);
     if (status == OK)
         status = job_runner_create(app, settings->threads, settings->concurrent_jobs, &service->runner, err);
+    if (status == OK)
+        status =
+            retention_create(app->store, app->jobs, app->sweeps, settings->keep_jobs, &app->retention, err);
     return status;
 }
 
@@ -293,6 +302,7 @@ static enum status http_start(const struct settings *settings, struct service *s
 static void service_free(struct service *service)
 {
     http_server_free(service->http);
+    retention_free(service->app.retention);
     job_runner_free(service->runner);
     event_streams_free(service->app.streams);
     sweeps_free(service->app.sweeps);

@@ -196,6 +196,8 @@ static const char *const migrations[] = {
     "CREATE INDEX samples_by_dataset ON samples (dataset, id);",
 
     "CREATE INDEX events_by_sweep ON events (sweep, id) WHERE sweep IS NOT NULL;",
+
+    "CREATE INDEX jobs_by_end ON jobs (finished_at, sweep, id) WHERE finished_at IS NOT NULL;",
 };
 #define MIGRATIONS (sizeof migrations / sizeof migrations[0])
 

@@ -408,6 +408,19 @@ enum job_change store_job_delete(struct store *store, const char *id, enum job_s
     return store_end(store, outcome == JOB_CHANGE_FAILED ? ERR_IO : OK, err) ? JOB_CHANGE_FAILED : outcome;
 }
 
+enum status store_jobs_delete(struct store *store, const char (*ids)[JOB_ID_LENGTH + 1], size_t count,
+                              struct error *err)
+{
+    sqlite3 *db;
+    enum job_state from;
+    enum status status = store_begin(store, &db, err);
+    if (status)
+        return status;
+    for (size_t i = 0; i < count && status == OK; i++)
+        status = delete_job(db, ids[i], &from, err) == JOB_CHANGE_FAILED ? ERR_IO : OK;
+    return store_end(store, status, err);
+}
+
 enum job_change store_job_prioritise(struct store *store, const char *id, int priority,
                                      enum job_state *ret_from, struct error *err)
 {

@@ -113,6 +113,10 @@ MUST_CHECK enum job_change store_job_succeed(struct store *store, const char *id
 MUST_CHECK enum job_change store_job_delete(struct store *store, const char *id, enum job_state *ret_from,
                                             struct error *err);
 
+/* The same with several in one transaction; those that have not ended are left alone. */
+MUST_CHECK enum status store_jobs_delete(struct store *store, const char (*ids)[JOB_ID_LENGTH + 1],
+                                         size_t count, struct error *err);
+
 /* JOB_REFUSED: it neither waits nor is paused. */
 MUST_CHECK enum job_change store_job_prioritise(struct store *store, const char *id, int priority,
                                                 enum job_state *ret_from, struct error *err);

@@ -277,7 +277,13 @@ enum status store_sweep_delete(struct store *store, const char *id, struct error
     enum status status = store_begin(store, &db, err);
     if (status)
         return status;
-    status = db_run(db, "DELETE FROM jobs WHERE sweep = ?", DB_VALUES(db_text(id)), err);
+    status = store_event_run(db,
+                             EVENT_INSERT
+                             "SELECT ?, 'sweep', NULL, id, json_object('from', state, 'to', 'deleted')"
+                             " FROM sweeps WHERE id = ?",
+                             DB_VALUES(db_integer(clock_wall_ms()), db_text(id)), err);
+    if (status == OK)
+        status = db_run(db, "DELETE FROM jobs WHERE sweep = ?", DB_VALUES(db_text(id)), err);
     if (status == OK)
         status = db_run(db, "DELETE FROM sweeps WHERE id = ?", DB_VALUES(db_text(id)), err);
     return store_end(store, status, err);

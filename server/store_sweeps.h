@@ -65,7 +65,7 @@ MUST_CHECK enum status store_sweeps_with_jobs_left(struct store *store, enum swe
                                                    char (**ret_ids)[SWEEP_ID_LENGTH + 1], size_t *ret_count,
                                                    struct error *err);
 
-/* Forgets a sweep, its trials and their jobs. */
+/* Forgets a sweep, its trials and their jobs; their events stay, and one more says that it is gone. */
 MUST_CHECK enum status store_sweep_delete(struct store *store, const char *id, struct error *err);
 
 /* ---- Trials ---------------------------------------------------------------------------------------- */

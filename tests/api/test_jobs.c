@@ -3,6 +3,7 @@
 #include "tests/api/training.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 /* KiB that 4,000 requests may add: half a KiB of each would show. Sanitizers keep freed memory aside. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
@@ -391,6 +392,32 @@ static void a_job_that_goes_on_is_not_deleted(void **state)
     assert_int_equal(get(server, path)->status, 404);
 }
 
+static void the_oldest_finished_jobs_are_forgotten_when_there_are_too_many(void **state)
+{
+    (void)state;
+    static const char *const arguments[] = {"--keep-jobs", "3", NULL};
+    struct server *small = server_start(arguments);
+    char running[JOB_ID_SIZE], ids[5][JOB_ID_SIZE], path[64];
+    start_job(small, ENDLESS_JOB, running);
+    wait_for_epoch(small, running, 1);
+    for (int i = 0; i < 5; i++) {
+        start_job(small, QUICK_JOB, ids[i]);
+        assert_int_equal(cancel_job(small, ids[i])->status, 202);
+    }
+    size_t count = 0;
+    for (int i = 0; i < 6000 && count != 4; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        count = json_array_size(json_at(get(small, "/api/v1/jobs"), "/data"));
+    }
+    assert_int_equal(count, 4);
+    for (int i = 0; i < 5; i++) {
+        snprintf(path, sizeof path, "/api/v1/jobs/%s", ids[i]);
+        assert_int_equal(get(small, path)->status, i < 2 ? 404 : 200);
+    }
+    wait_for_state(small, running, "running");
+    server_stop(small);
+}
+
 static void two_jobs_run_at_once_if_that_is_wanted(void **state)
 {
     (void)state;
@@ -498,6 +525,7 @@ int main(void)
         cmocka_unit_test(a_job_is_paused_and_resumed),
         cmocka_unit_test(a_waiting_job_is_moved_in_the_queue),
         cmocka_unit_test(a_job_that_goes_on_is_not_deleted),
+        cmocka_unit_test(the_oldest_finished_jobs_are_forgotten_when_there_are_too_many),
         cmocka_unit_test(two_jobs_run_at_once_if_that_is_wanted),
         cmocka_unit_test(a_running_job_is_cancelled_once),
         cmocka_unit_test(a_job_killed_in_several_epochs_ends_as_one_left_alone),
