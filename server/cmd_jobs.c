@@ -341,8 +341,12 @@ static int run_priority(struct client *client, const void *context, char **argum
                                      &job, "/api/v1/jobs/%s/priority", arguments[0]);
     if (exit_code != EXIT_SUCCESS || items_print_json(client, job, &exit_code))
         return exit_code;
-    printf("%s  priority %.0f, number %.0f in the queue\n", arguments[0], client_number_at(job, "/priority"),
-           client_number_at(job, "/position"));
+    double position = client_number_at(job, "/position");
+    printf("%s  priority %.0f, ", arguments[0], client_number_at(job, "/priority"));
+    if (isnan(position)) /* it is paused, or its turn came just now */
+        printf("%s\n", client_text_at(job, "/state"));
+    else
+        printf("number %.0f in the queue\n", position);
     json_decref(job);
     return EXIT_SUCCESS;
 }

@@ -150,6 +150,9 @@ static void priorities_order_what_waits(void **state)
     assert_int_equal(service_run_on("jobs priority %s -- -7", second), 0);
     assert_out_has("  priority -7, number 2 in the queue\n");
     assert_int_equal(service_run_on("jobs priority %s 101", second), 2);
+    assert_int_equal(service_run_on("jobs pause %s", first), 0);
+    assert_int_equal(service_run_on("jobs priority %s 5", first), 0);
+    assert_out_has("  priority 5, paused\n");
     cancel(first);
     cancel(second);
     cancel(runs);
