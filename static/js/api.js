@@ -15,6 +15,7 @@
  * @typedef {object} Job
  * @property {string} id
  * @property {JobState} state
+ * @property {string | null} sweep   that it is a trial of
  * @property {number} priority   the higher, the earlier
  * @property {number | null} position   in the queue, from 1; null when it does not wait
  * @property {string} created_at
@@ -36,6 +37,7 @@
  * @typedef {object} Metrics
  * @property {EpochMetrics[]} epochs
  * @property {{ step: number[], loss: (number | null)[] }} steps   sampled; counted over the whole run from 1
+ * @property {number | null} steps_per_epoch   null: it has not begun
  *
  * @typedef {object} Sweep
  * @property {string} id
@@ -201,6 +203,9 @@ function ask(what, drawing, { model, ...which } = {}) {
 
 /** @returns {Promise<{ data: Job[], has_more: boolean }>} */
 export const listJobs = (limit = 20) => call('GET', `/api/v1/jobs?limit=${limit}`);
+
+/** @param {string} id @returns {Promise<Job>} */
+export const readJob = (id) => call('GET', `/api/v1/jobs/${encodeURIComponent(id)}`);
 
 /** @param {object} request @returns {Promise<Job>} */
 export const startJob = (request) => call('POST', '/api/v1/jobs', request);

@@ -1,7 +1,9 @@
 // Keeps the store up to date with the server: one stream of events while the page is visible, which says what has to
 // be read again. When the stream cannot be had, everything is read again now and then instead.
 
-import { ConnectionError, jobMetrics, listJobs, listModels, listSweeps, sweepResults } from './api.js';
+import {
+  ApiError, ConnectionError, jobMetrics, listJobs, listModels, listSweeps, readJob, sweepResults,
+} from './api.js';
 import { shownJob, shownSweep } from './store.js';
 
 const LOST_MS = [1000, 2000, 4000, 8000]; // between attempts to reach the server
@@ -11,18 +13,21 @@ const CURVES_MS = 1000; // between two reads of the curves of a job while its st
 const CURVES_MAX = 8; // trials whose curves are compared: more lines than that nobody can tell apart
 
 /** @typedef {import('./store.js').Store} Store */
-/** @typedef {'jobs' | 'models' | 'curves' | 'sweeps'} Part what is read from the server at once */
+/** @typedef {'jobs' | 'asked' | 'models' | 'curves' | 'sweeps'} Part what is read from the server at once */
 
 /**
  * A message of the stream, as far as it is of interest here.
  * @typedef {{ job: string | null, sweep: string | null, data: Record<string, unknown> }} Message
  */
 
-/** What is out of date after an event of each type. @type {Record<string, (message: Message) => Part[]>} */
+/**
+ * What is out of date after an event of each type.
+ * @type {Record<string, (message: Message) => Part[]>}
+ */
 const STALE = {
-  state: ({ data, sweep }) => (sweep ? ['sweeps']
+  state: ({ data, sweep }) => (sweep ? ['asked', 'curves', 'sweeps']
     : ['jobs', 'curves', ...(data.to === 'succeeded' ? [/** @type {Part} */ ('models')] : [])]),
-  metrics: ({ sweep }) => [sweep ? 'sweeps' : 'curves'],
+  metrics: ({ sweep }) => (sweep ? ['curves', 'sweeps'] : ['curves']),
   alias: () => ['models'],
   sweep: () => ['sweeps'],
 };
@@ -46,12 +51,26 @@ async function trialCurves({ data }, known) {
   return curves;
 }
 
+/** The job with this id, if there is one. @param {string} id */
+async function jobOrNull(id) {
+  try {
+    return await readJob(id);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  }
+}
+
 /** What reads each part. @param {Store} store @returns {Record<Part, () => Promise<void>>} */
 function readers(store) {
   return {
     async jobs() {
       const { data: jobs } = await listJobs();
       store.set({ jobs });
+    },
+    async asked() {
+      const { picked: id, jobs } = store.state;
+      if (id !== null && !jobs?.some((job) => job.id === id)) store.set({ asked: { id, job: await jobOrNull(id) } });
     },
     async models() {
       store.set({ models: await listModels() });
@@ -62,8 +81,8 @@ function readers(store) {
       store.set({ metrics: { job: job.id, series: await jobMetrics(job.id) } });
     },
     async sweeps() {
-      if (store.state.route.view !== 'compare') return;
       store.set({ sweeps: (await listSweeps()).data });
+      if (store.state.route.view !== 'compare') return;
       const sweep = shownSweep(store.state);
       if (!sweep) return;
       const known = store.state.comparison;
@@ -143,7 +162,9 @@ export function startEvents(store) {
   /** How far a job is, without asking. @param {Message} message */
   function follow({ job: id, data }) {
     const progress = /** @type {import('./api.js').Progress} */ (/** @type {unknown} */ (data));
-    store.set({ jobs: store.state.jobs?.map((job) => (job.id === id ? { ...job, progress } : job)) ?? null });
+    const { jobs, asked } = store.state;
+    store.set({ jobs: jobs?.map((job) => (job.id === id ? { ...job, progress } : job)) ?? null,
+      asked: asked?.job && asked.id === id ? { id, job: { ...asked.job, progress } } : asked });
     if (shownJob(store.state)?.id !== id || performance.now() - curvesRead < CURVES_MS) return;
     curvesRead = performance.now();
     read(['curves']);

@@ -4,7 +4,7 @@ import { byId, element, setText } from './dom.js';
 import { startEvents } from './events.js';
 import { duration } from './format.js';
 import { currentRoute, startRouter } from './router.js';
-import { STATES, activeJob, createStore, shareDone } from './store.js';
+import { STATES, activeJob, activeSweep, createStore, shareDone, trialsOver } from './store.js';
 import { startTheme } from './theme.js';
 import { startDraw } from './views/draw.js';
 
@@ -72,16 +72,30 @@ byId('skip-link', HTMLElement).addEventListener('click', (event) => {
 const banner = byId('banner', HTMLElement);
 const pill = byId('job-pill', HTMLAnchorElement);
 
-/** The job at work, in the header. @param {import('./store.js').State} state */
+/** What the header says of a job. @param {import('./store.js').Job} job */
+function jobInBrief({ id, state, progress }) {
+  const running = state === 'running' ? progress : null;
+  return { hash: `train/${id}`, left: running?.eta_seconds,
+    text: running ? `Training ${Math.floor(shareDone(running) * 100)}\u202f%` : STATES[state] };
+}
+
+/** What the header says of a comparison. @param {import('./store.js').Sweep} sweep */
+function sweepInBrief(sweep) {
+  const { id, state, counts, eta_seconds: left } = sweep;
+  const count = `${trialsOver(sweep)} of ${counts.total - counts.invalid}`;
+  return { hash: `compare/${id}`, left: state === 'running' ? left : null,
+    text: state === 'running' ? `Comparing ${count}` : `${STATES[state]}: comparison` };
+}
+
+/** The job or the comparison at work, in the header. @param {import('./store.js').State} state */
 function showPill(state) {
-  const job = activeJob(state);
-  pill.hidden = !job;
-  if (!job) return;
-  const running = job.state === 'running' ? job.progress : null;
-  const left = running?.eta_seconds;
-  pill.hash = `train/${job.id}`;
-  setText(byId('job-pill-state', HTMLElement),
-    running ? `Training ${Math.floor(shareDone(running) * 100)}\u202f%` : STATES[job.state]);
+  const [job, sweep] = [activeJob(state), activeSweep(state)];
+  const isSweep = sweep && (!job || (job.state !== 'running' && sweep.state === 'running'));
+  pill.hidden = !job && !sweep;
+  if (!job && !sweep) return;
+  const { hash, text, left } = isSweep ? sweepInBrief(sweep) : jobInBrief(/** @type {import('./store.js').Job} */ (job));
+  pill.hash = hash;
+  setText(byId('job-pill-state', HTMLElement), text);
   setText(byId('job-pill-left', HTMLElement), typeof left === 'number' ? `\u00a0· ${duration(left)} left` : '');
 }
 

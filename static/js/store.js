@@ -11,6 +11,8 @@
  * @property {boolean} connected   the last request reached the server
  * @property {Job[] | null} jobs   newest first; null until the server told us
  * @property {string | null} picked   id of the job that the address asks for
+ * @property {{ id: string, job: Job | null } | null} asked   the job that was asked for, where the list leaves it out, such as
+ *   a trial; without a job where there is none
  * @property {{ job: string, series: Metrics } | null} metrics   curves of the job on show
  * @property {Model[]} models   those of the registry, with their versions
  * @property {Sweep[] | null} sweeps   newest first; null until the server told us
@@ -41,7 +43,7 @@ export const STATES = {
 export function createStore(route) {
   /** @type {State} */
   let state = {
-    connected: true, jobs: null, picked: null, metrics: null, models: [], sweeps: null, comparison: null, route,
+    connected: true, jobs: null, picked: null, asked: null, metrics: null, models: [], sweeps: null, comparison: null, route,
   };
   /** @type {Set<(state: State) => void>} */
   const listeners = new Set();
@@ -86,13 +88,28 @@ export function activeJob({ jobs }) {
 }
 
 /**
- * The job on show: the one that was asked for, else the one at work, else the newest.
+ * The job on show: the one that was asked for, no other if it is not known, else the one at work, else the newest.
  * @param {State} state
  * @returns {Job | undefined}
  */
 export function shownJob(state) {
-  return state.jobs?.find((job) => job.id === state.picked) ?? activeJob(state) ?? state.jobs?.[0];
+  const { jobs, picked, asked } = state;
+  if (picked === null) return activeJob(state) ?? jobs?.[0];
+  return jobs?.find(({ id }) => id === picked) ?? (asked?.id === picked ? asked.job ?? undefined : undefined);
 }
+
+/** Whether the job that was asked for does not exist. @param {State} state */
+export const isMissing = ({ jobs, picked, asked }) =>
+  picked !== null && asked?.id === picked && !asked.job && !jobs?.some(({ id }) => id === picked);
+
+/** The sweep at work, or the next to be. @param {State} state */
+export function activeSweep({ sweeps }) {
+  const active = (sweeps ?? []).filter(isActive);
+  return active.find(({ state }) => state === 'running') ?? active.at(-1);
+}
+
+/** How many trials of a sweep are over. @param {Sweep} sweep */
+export const trialsOver = ({ counts }) => counts.succeeded + counts.stopped + counts.failed + counts.cancelled;
 
 /**
  * Whether there is a network to predict with, as far as the page knows.

@@ -9,6 +9,7 @@ import { Visitor, expectText, overflow, violations } from './visitor.js';
 
 const SMALL = { model: { preset: 'small' }, training: { epochs: 100 } };
 const LONG = { model: { preset: 'reference' }, training: { epochs: 100 } };
+const TRIALS = { name: 'rates', parameters: { '/training/learning_rate': [0.001, 0.003] }, base: LONG };
 const MINUTE_MS = 60_000;
 
 const service = new Service();
@@ -27,11 +28,24 @@ after(async () => {
 
 afterEach(async () => {
   await visitor.leave();
+  const { data: sweeps } = await service.call('GET', '/api/v1/sweeps');
+  for (const { id, state } of sweeps) {
+    if (['queued', 'running', 'paused'].includes(state)) await service.call('POST', `/api/v1/sweeps/${id}/cancel`);
+  }
   const { data } = await service.call('GET', '/api/v1/jobs');
   for (const { id, state } of data) {
     if (['queued', 'running', 'paused'].includes(state)) await service.call('POST', `/api/v1/jobs/${id}/cancel`);
   }
 });
+
+/** The first trial of a sweep, once it trains. @param {string} sweep @returns {Promise<{ id: string }>} */
+async function firstTrial(sweep) {
+  for (;;) {
+    const { data } = await service.call('GET', `/api/v1/jobs?sweep=${sweep}&status=running`);
+    if (data.length > 0) return data[0];
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
 
 /** @returns {Promise<{ id: string, state: string, position: number | null }>} */
 const job = (/** @type {string} */ id) => service.call('GET', `/api/v1/jobs/${id}`);
@@ -43,6 +57,7 @@ describe('a training', () => {
     await page.click('#start-button');
     await expectText(page, '#job-badge', 'Training');
     const id = new URL(page.url()).hash.split('/')[1];
+    await page.waitForFunction(() => document.querySelector('#job-progress').value > 0);
     await page.click('#job-pause');
     await expectText(page, '#job-badge', 'Paused');
     assert.equal((await job(id)).state, 'paused');
@@ -51,6 +66,8 @@ describe('a training', () => {
     await page.reload();
     await expectText(page, '#job-badge', 'Paused');
     await expectText(page, '#job-line', /goes on exactly where it stopped/);
+    await expectText(page, '#job-stats', /Epoch1 of 100Step[1-9]\d* of 844/);
+    assert.ok(await page.locator('#job-progress').evaluate((bar) => bar.value) > 0);
     await page.getByRole('button', { name: 'Resume' }).click();
     await expectText(page, '#job-badge', 'Training');
     assert.equal((await job(id)).state, 'running');
@@ -157,6 +174,48 @@ describe('own data', () => {
       });
     }
   }
+});
+
+describe('an address', () => {
+  test('of a trial leads to it and its comparison, though no list has it', async () => {
+    const sweep = await service.call('POST', '/api/v1/sweeps', TRIALS);
+    const page = await visit({ at: `#train/${(await firstTrial(sweep.id)).id}` });
+    await expectText(page, '#job-badge', 'Training');
+    await expectText(page, '#job-pill-state', /Comparing 0 of 2/);
+    for (const id of ['job-pause', 'job-cancel', 'job-delete']) assert.equal(await page.locator(`#${id}`).isHidden(), true, id);
+    await page.waitForFunction(() => document.querySelector('#job-progress').value > 0);
+    assert.deepEqual(await violations(page), []);
+    await service.call('POST', `/api/v1/sweeps/${sweep.id}/cancel`);
+    await expectText(page, '#job-badge', 'Cancelled');
+    assert.equal(await page.locator('#job-delete').isHidden(), true);
+    await page.click('#job-sweep');
+    await page.waitForFunction((hash) => location.hash === hash, `#compare/${sweep.id}`);
+  });
+
+  test('that leads to no training says so, and shows no other', async () => {
+    const { id } = await service.call('POST', '/api/v1/jobs', LONG);
+    const page = await visit({ at: `#train/${id}`, expect: /status of 404/ });
+    await expectText(page, '#job-badge', 'Training');
+    await page.evaluate(() => { location.hash = 'train/job_0123456789abcdef'; });
+    await expectText(page, '#job-title', 'No such training');
+    assert.equal(await page.locator('#job-badge').isHidden(), true);
+    assert.equal(await page.locator('#job-cancel').isHidden(), true);
+    await page.evaluate(() => { location.hash = 'train'; });
+    await expectText(page, '#job-badge', 'Training');
+  });
+});
+
+describe('a comparison at work', () => {
+  test('is in the header of every screen, and leads to itself', async () => {
+    const page = await visit();
+    const { id } = await service.call('POST', '/api/v1/sweeps', TRIALS);
+    await expectText(page, '#job-pill', /Comparing 0 of 2.*left/);
+    await page.click('nav a[href="#models"]');
+    await page.click('#job-pill');
+    await page.waitForFunction((hash) => location.hash === hash, `#compare/${id}`);
+    await service.call('POST', `/api/v1/sweeps/${id}/cancel`);
+    await page.locator('#job-pill').waitFor({ state: 'hidden' });
+  });
 });
 
 describe('the page hears', () => {

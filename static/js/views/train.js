@@ -6,7 +6,7 @@ import { ask } from '../ask.js';
 import { createLineChart } from '../chart/line.js';
 import { byId, element, setText } from '../dom.js';
 import { dateTime, duration, integer, loss, percent } from '../format.js';
-import { STATES, isActive, shareDone, shownJob } from '../store.js';
+import { STATES, isActive, isMissing, shareDone, shownJob } from '../store.js';
 import { startForm } from './train_form.js';
 
 /**
@@ -15,6 +15,14 @@ import { startForm } from './train_form.js';
  * @typedef {import('../store.js').Store} Store
  */
 
+const NONE = {
+  title: 'No training yet',
+  text: 'Start one with the form: its values are the reference recipe.',
+};
+const MISSING = {
+  title: 'No such training',
+  text: 'There is none at this address, or not any more: it was deleted, or the comparison that it belonged to.',
+};
 const MEMORY = 0.9; // of the running mean: what a value still counts for when the next one comes
 
 /** What a job does when it does not train. @type {Record<string, string>} */
@@ -29,12 +37,26 @@ function jobTitle({ config }) {
   return `${epochs} epoch${epochs === 1 ? '' : 's'}, seed ${seed}`;
 }
 
+/**
+ * How far a job is: as the server says, or, where it rests or loads its images, as its curves do.
+ * @param {Job} job @param {State['metrics']} metrics @returns {Job['progress']}
+ */
+function progressOf({ id, state, progress, config }, metrics) {
+  if (progress?.steps || state === 'succeeded' || metrics?.job !== id) return progress;
+  const { steps: { step }, steps_per_epoch: steps } = metrics.series;
+  const last = step.at(-1);
+  if (!steps || !last) return progress;
+  const epoch = Math.ceil(last / steps);
+  return { phase: 'training', epoch, epochs: config.training.epochs, step: last - (epoch - 1) * steps, steps,
+    images_per_second: null, eta_seconds: null };
+}
+
 /** One sentence on where the job stands. @param {Job} job */
 function jobLine(job) {
   if (job.state === 'failed') return job.error?.detail ?? 'It failed.';
   if (job.state === 'queued') return `It waits at place ${job.position ?? 1} of the queue.`;
   if (job.state === 'paused') return 'It rests, and goes on exactly where it stopped.';
-  if (job.state === 'succeeded' && job.result) {
+  if (job.state === 'succeeded' && job.result?.model) {
     const { model } = job.result;
     return `Registered as ${model.name}, version ${model.version}.`;
   }
@@ -42,9 +64,8 @@ function jobLine(job) {
   return PHASES[job.progress?.phase ?? ''] ?? '';
 }
 
-/** What is worth a number. @param {Job} job @returns {[string, string][]} */
-function jobStats(job) {
-  const { progress, result } = job;
+/** What is worth a number. @param {Job} job @param {Job['progress']} progress @returns {[string, string][]} */
+function jobStats({ state, result }, progress) {
   if (result) {
     return [
       ['Test accuracy', percent(result.test_accuracy, 2)],
@@ -52,10 +73,14 @@ function jobStats(job) {
       ['Parameters', integer(result.parameters)],
     ];
   }
-  if (!progress || !isActive(job) || job.state === 'queued') return [];
-  return [
+  if (!progress) return [];
+  /** @type {[string, string][]} */
+  const done = [
     ['Epoch', `${progress.epoch} of ${progress.epochs}`],
     ['Step', `${integer(progress.step)} of ${integer(progress.steps)}`],
+  ];
+  if (state !== 'running') return done;
+  return [...done,
     ['Images a second', progress.images_per_second ? integer(progress.images_per_second) : '–'],
     ['Time left', typeof progress.eta_seconds === 'number' ? duration(progress.eta_seconds) : '–'],
   ];
@@ -84,6 +109,7 @@ function createJobCard() {
   const bar = byId('job-progress', HTMLProgressElement);
   const stats = byId('job-stats', HTMLElement);
   const charts = byId('charts', HTMLElement);
+  const origin = byId('job-origin', HTMLElement);
   const lossChart = createLineChart(byId('chart-loss', HTMLElement), 'Loss', { format: loss, tick: String, fromZero: true });
   const accuracyChart = createLineChart(byId('chart-accuracy', HTMLElement), 'Accuracy', {
     format: (value) => percent(value, 2),
@@ -124,12 +150,12 @@ function createJobCard() {
     });
   }
 
-  /** The card before the first training, and after the last was deleted. */
-  function showNone() {
-    setText(byId('job-title', HTMLElement), 'No training yet');
-    setText(line, 'Start one with the form: its values are the reference recipe.');
+  /** The card without a training. @param {{ title: string, text: string }} reason */
+  function showNone({ title, text }) {
+    setText(byId('job-title', HTMLElement), title);
+    setText(line, text);
     line.hidden = false;
-    badge.hidden = bar.hidden = charts.hidden = true;
+    origin.hidden = badge.hidden = bar.hidden = charts.hidden = true;
     for (const button of byId('job', HTMLElement).querySelectorAll('.job-actions button')) button.toggleAttribute('hidden', true);
     showStats([]);
   }
@@ -138,10 +164,10 @@ function createJobCard() {
     /** @param {State} state */
     show(state) {
       const job = shownJob(state);
-      if (!job) {
-        if (state.jobs) showNone();
-        return;
-      }
+      if (isMissing(state)) showNone(MISSING);
+      else if (state.jobs?.length === 0 && !state.picked) showNone(NONE);
+      if (!job) return;
+      const progress = progressOf(job, state.metrics);
       setText(byId('job-title', HTMLElement), jobTitle(job));
       badge.hidden = false;
       badge.dataset.state = job.state;
@@ -150,23 +176,26 @@ function createJobCard() {
       setText(line, text);
       line.hidden = text === '';
       bar.hidden = !isActive(job);
-      bar.value = job.progress ? shareDone(job.progress) : 0;
+      bar.value = progress ? shareDone(progress) : 0;
+      origin.hidden = !job.sweep;
+      byId('job-sweep', HTMLAnchorElement).hash = `compare/${job.sweep}`;
       showButtons(job);
-      showStats(jobStats(job));
+      showStats(jobStats(job, progress));
       showCurves(job, state.metrics);
     },
   };
 }
 
 /** Those that make sense for the job. @param {Job} job */
-function showButtons({ state, position }) {
+function showButtons({ state, position, sweep }) {
   const pause = byId('job-pause', HTMLButtonElement);
   const isOver = !isActive({ state });
+  const isTrial = sweep !== null; // what is done to its comparison is done to it
   setText(pause, state === 'paused' ? 'Resume' : 'Pause');
-  pause.hidden = isOver;
-  byId('job-next', HTMLButtonElement).hidden = (position ?? 1) === 1;
-  byId('job-cancel', HTMLButtonElement).hidden = isOver;
-  byId('job-delete', HTMLButtonElement).hidden = !isOver;
+  pause.hidden = isOver || isTrial;
+  byId('job-next', HTMLButtonElement).hidden = (position ?? 1) === 1 || isTrial;
+  byId('job-cancel', HTMLButtonElement).hidden = isOver || isTrial;
+  byId('job-delete', HTMLButtonElement).hidden = !isOver || isTrial;
 }
 
 const CANCEL = {
