@@ -127,7 +127,7 @@ describe('while a network trains', () => {
     const page = await visit();
     await drawDigit(page, 1);
     const { id } = await service.call('POST', '/api/v1/jobs', MANY_SHORT_EPOCHS);
-    await expectText(page, '#model', /^digits in training, after epoch \d+$/);
+    await expectText(page, '#model', /^the network in training, after epoch \d+$/);
     const first = await epochOfModel(page);
     while (await epochOfModel(page) <= first) await page.waitForTimeout(100);
     await expectText(page, '#digit', '1');
@@ -223,12 +223,64 @@ describe('with a trained network', () => {
     await expectText(page, '#digit', '7');
     await drawDigit(page, 1); // drawn over a picture, which goes
     await expectText(page, '#digit', '1');
+  });
+
+  /** How dark the pad is at a place, in sides of it: 0 where nothing was drawn. */
+  const inkAt = (page, x, y) => page.evaluate(([left, top]) => new Promise((resolve) => {
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      const pad = document.querySelector('#pad');
+      const context = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d');
+      context.drawImage(pad, -Math.round(left * pad.width), -Math.round(top * pad.height));
+      resolve(context.getImageData(0, 0, 1, 1).data[3]);
+    }));
+  }), [x, y]);
+
+  test('a tap draws a dot, which is on the pad as it is in what the network saw', async () => {
+    const page = await visit();
+    await page.locator('#pad').click({ position: { x: 100, y: 100 } });
+    await answer(page);
+    const { width } = await page.locator('#pad').boundingBox();
+    assert.equal(await inkAt(page, 100 / width, 100 / width), 255);
+    assert.equal(await inkAt(page, 100 / width + 0.1, 100 / width), 0);
+    await page.click('#pad-undo');
+    assert.equal(await inkAt(page, 100 / width, 100 / width), 0);
+  });
+
+  test('a picture that is drawn over, or cleared, comes back, and goes again', async () => {
+    const page = await visit();
+    await page.setInputFiles('#pad-file', 'docs/seven.png');
+    await expectText(page, '#digit', '7');
+    await drawDigit(page, 1);
+    await expectText(page, '#digit', '1');
+    await page.click('#pad-undo');
+    await expectText(page, '#digit', '7');
+    await page.click('#pad-redo');
+    await expectText(page, '#digit', '1');
+    await page.click('#pad-undo');
+    await page.click('#pad-clear');
+    await expectText(page, '#confidence', 'Nothing drawn yet');
+    await page.click('#pad-undo');
+    await expectText(page, '#digit', '7');
+    await page.click('#pad-undo');
+    await expectText(page, '#confidence', 'Nothing drawn yet');
+  });
+
+  test('a file that is no picture is said to be none, and leaves the pad and its answer alone', async () => {
+    const page = await visit();
+    await page.setInputFiles('#pad-file', 'docs/seven.png');
+    await expectText(page, '#digit', '7');
     await page.setInputFiles('#pad-file', 'README.md');
-    await expectText(page, '#confidence', 'That picture could not be opened');
+    await expectText(page, '#pad-problem', /could not be opened/);
+    assert.deepEqual(await violations(page), []);
+    await expectText(page, '#digit', '7');
+    await drawDigit(page, 1);
+    await expectText(page, '#digit', '1');
+    assert.equal(await page.locator('#pad-problem').textContent(), '');
   });
 
   test('the network that reads is chosen, and is in the address', async () => {
     const page = await visit();
+    await page.waitForFunction(() => /^In production . \(digits, version 1\)$/.test(document.querySelector('#reader option').textContent));
     await page.selectOption('#reader', 'model=digits&version=1');
     assert.equal(new URL(page.url()).hash, '#draw?model=digits&version=1');
     const asked = page.waitForRequest(/predict/);

@@ -12,13 +12,33 @@ const FINE_STEP = SIDE / 100; // of the same with Shift
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /**
- * Paints the picture or all strokes, rounding their corners, and the keyboard's pen where `cursor` is.
+ * Draws a line through the points, rounding its corners; a dot through one point, of which a line would show nothing.
+ * @param {CanvasRenderingContext2D} context @param {import('./strokes.js').Stroke} stroke
+ */
+function paintStroke(context, stroke) {
+  context.beginPath();
+  if (stroke.length === 1) {
+    context.arc(...stroke[0], context.lineWidth / 2, 0, 2 * Math.PI);
+    context.fill();
+    return;
+  }
+  context.moveTo(...stroke[0]);
+  for (let i = 1; i < stroke.length - 1; i++) {
+    const [x, y] = stroke[i];
+    const [nextX, nextY] = stroke[i + 1];
+    context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
+  }
+  context.lineTo(...stroke[stroke.length - 1]);
+  context.stroke();
+}
+
+/**
+ * Paints the picture or all strokes, and the keyboard's pen where `cursor` is.
  * @param {HTMLCanvasElement} canvas
  * @param {Strokes} strokes
- * @param {ImageBitmap | null} picture
  * @param {{ x: number, y: number, down: boolean } | null} cursor
  */
-function paint(canvas, strokes, picture, cursor) {
+function paint(canvas, { list, picture }, cursor) {
   const context = canvas.getContext('2d');
   if (!context) return;
   const scale = canvas.width / SIDE;
@@ -26,26 +46,17 @@ function paint(canvas, strokes, picture, cursor) {
   context.setTransform(scale, 0, 0, scale, 0, 0);
   context.clearRect(0, 0, SIDE, SIDE);
   if (picture) {
-    const fit = SIDE / Math.max(picture.width, picture.height);
-    const [width, height] = [picture.width * fit, picture.height * fit];
+    const { bitmap } = picture;
+    const fit = SIDE / Math.max(bitmap.width, bitmap.height);
+    const [width, height] = [bitmap.width * fit, bitmap.height * fit];
     context.imageSmoothingEnabled = fit < 4; // few pixels are shown as they are
-    context.drawImage(picture, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
+    context.drawImage(bitmap, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
   }
   context.lineCap = 'round';
   context.lineJoin = 'round';
   context.lineWidth = PEN * SIDE;
-  context.strokeStyle = style.color;
-  for (const stroke of strokes.list) {
-    context.beginPath();
-    context.moveTo(...stroke[0]);
-    for (let i = 1; i < stroke.length - 1; i++) {
-      const [x, y] = stroke[i];
-      const [nextX, nextY] = stroke[i + 1];
-      context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
-    }
-    context.lineTo(...stroke[stroke.length - 1]);
-    context.stroke();
-  }
+  context.strokeStyle = context.fillStyle = style.color;
+  for (const stroke of list) paintStroke(context, stroke);
   if (!cursor) return;
   context.lineWidth = 8;
   context.strokeStyle = style.outlineColor;
@@ -61,8 +72,6 @@ function paint(canvas, strokes, picture, cursor) {
  */
 export function createPad(canvas, onChange, onPenUp) {
   const strokes = new Strokes();
-  /** @type {ImageBitmap | null} shown instead of strokes */
-  let picture = null;
   const cursor = { x: SIDE / 2, y: SIDE / 2, down: false };
   let byKeyboard = false;
   let frame = 0;
@@ -71,7 +80,7 @@ export function createPad(canvas, onChange, onPenUp) {
 
   function repaint() {
     cancelAnimationFrame(frame);
-    frame = requestAnimationFrame(() => paint(canvas, strokes, picture, byKeyboard ? cursor : null));
+    frame = requestAnimationFrame(() => paint(canvas, strokes, byKeyboard ? cursor : null));
   }
 
   function changed() {
@@ -92,7 +101,6 @@ export function createPad(canvas, onChange, onPenUp) {
     canvas.setPointerCapture(pointer);
     byKeyboard = false;
     cursor.down = false;
-    picture = null;
     strokes.begin(...place(event));
     changed();
   });
@@ -116,10 +124,7 @@ export function createPad(canvas, onChange, onPenUp) {
   /** @param {boolean} down */
   function setPen(down) {
     cursor.down = down;
-    if (down) {
-      picture = null;
-      strokes.begin(cursor.x, cursor.y);
-    }
+    if (down) strokes.begin(cursor.x, cursor.y);
     announce(down ? 'Pen down' : 'Pen up', 0);
     changed();
   }
@@ -156,38 +161,19 @@ export function createPad(canvas, onChange, onPenUp) {
   }).observe(canvas);
   onThemeChange(repaint);
 
+  /** A change of the whole drawing. @param {() => void} change */
+  function replace(change) {
+    cursor.down = false;
+    change();
+    changed();
+  }
+
   return {
     strokes,
-    get isEmpty() {
-      return strokes.isEmpty && !picture;
-    },
-    get canUndo() {
-      return picture !== null || strokes.past.length > 0;
-    },
-    /** @param {ImageBitmap} next shown until it is undone, cleared or drawn over */
-    setPicture(next) {
-      cursor.down = false;
-      strokes.clear();
-      picture = next;
-      changed();
-    },
-    undo() {
-      cursor.down = false;
-      picture = null;
-      strokes.undo();
-      changed();
-    },
-    redo() {
-      cursor.down = false;
-      picture = null;
-      strokes.redo();
-      changed();
-    },
-    clear() {
-      cursor.down = false;
-      picture = null;
-      strokes.clear();
-      changed();
-    },
+    /** @param {import('./strokes.js').Picture} picture shown until it is undone, cleared or drawn over */
+    setPicture: (picture) => replace(() => strokes.step([], picture)),
+    undo: () => replace(() => strokes.undo()),
+    redo: () => replace(() => strokes.redo()),
+    clear: () => replace(() => strokes.clear()),
   };
 }

@@ -1,7 +1,9 @@
-// A drawing as points: what the pad shows, and what the server is sent.
+// A drawing as points, or a picture in their place: what the pad shows, and what the server is sent.
 
 /** @typedef {[number, number]} Point   x and y on the pad, 0..SIDE */
 /** @typedef {Point[]} Stroke */
+/** @typedef {{ blob: Blob, bitmap: ImageBitmap }} Picture   as the server gets it, and as it is shown */
+/** @typedef {{ list: Stroke[], picture: Picture | null }} Drawing   no strokes where there is a picture */
 
 export const SIDE = 1000;
 
@@ -15,28 +17,41 @@ const onPad = (value) => Math.round(Math.min(Math.max(value, 0), SIDE));
 export class Strokes {
   /** @type {Stroke[]} replaced by a step, never changed by it: earlier and later ones share the strokes */
   list = [];
-  /** @type {Stroke[][]} */
+  /** @type {Picture | null} */
+  picture = null;
+  /** @type {Drawing[]} */
   past = [];
-  /** @type {Stroke[][]} */
+  /** @type {Drawing[]} */
   future = [];
 
   get isEmpty() {
-    return this.list.length === 0;
+    return this.list.length === 0 && !this.picture;
+  }
+
+  /** @returns {Drawing} */
+  get now() {
+    return { list: this.list, picture: this.picture };
   }
 
   get isFull() {
     return this.list.reduce((sum, { length }) => sum + length, 0) >= POINTS_MAX;
   }
 
-  /** @param {Stroke[]} next */
-  step(next) {
-    this.past.push(this.list);
-    if (this.past.length > STEPS_MAX) this.past.shift();
-    this.future = [];
-    this.list = next;
+  /** @param {Drawing} next */
+  #show({ list, picture }) {
+    this.list = list;
+    this.picture = picture;
   }
 
-  /** @param {number} x @param {number} y */
+  /** @param {Stroke[]} list @param {Picture | null} [picture] */
+  step(list, picture = null) {
+    this.past.push(this.now);
+    if (this.past.length > STEPS_MAX) this.past.shift();
+    this.future = [];
+    this.#show({ list, picture });
+  }
+
+  /** In the place of a picture, where there is one. @param {number} x @param {number} y */
   begin(x, y) {
     if (!this.isFull) this.step([...this.list, [[onPad(x), onPad(y)]]]);
   }
@@ -55,19 +70,19 @@ export class Strokes {
     return true;
   }
 
-  /** Takes the last stroke, or the clearing of the pad, back. */
+  /** Takes the last stroke or picture, or the clearing of the pad, back. */
   undo() {
     const before = this.past.pop();
     if (!before) return;
-    this.future.push(this.list);
-    this.list = before;
+    this.future.push(this.now);
+    this.#show(before);
   }
 
   redo() {
     const after = this.future.pop();
     if (!after) return;
-    this.past.push(this.list);
-    this.list = after;
+    this.past.push(this.now);
+    this.#show(after);
   }
 
   clear() {

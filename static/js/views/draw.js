@@ -19,6 +19,7 @@ const WHY_EVERY_MS = 400;
 const RETRY = [429, 503]; // the server is busy
 const RETRY_MS = 1000;
 const NO_MODEL = '/problems/no-model';
+const DEFAULT_MODEL = 'digits'; // that answers a request which names none
 const SAMPLES = 10_000; // test images of MNIST
 const UPLOAD_SIDE = 1024; // the server takes no wider pictures
 
@@ -95,7 +96,7 @@ const networkKey = ({ connected, models, route, jobs }) =>
 /** @param {Prediction['model']} model */
 function modelName({ name, version, epoch }) {
   if (version) return `${name}, version ${version}`;
-  return `${name} in training, after epoch ${epoch}`;
+  return `the network in training, after epoch ${epoch}`;
 }
 
 function createResult() {
@@ -185,9 +186,10 @@ function startReader(store) {
     location.hash = reader.value ? `draw?${reader.value}` : 'draw';
   });
   store.subscribe(({ models, jobs, route }) => {
+    const used = models.find(({ name, production }) => name === DEFAULT_MODEL && production);
     const training = jobs?.find(({ state, progress }) => state === 'running' && (progress?.epoch ?? 1) > 1);
     /** @type {[string, string][]} */
-    const options = [['', 'The best there is'],
+    const options = [['', used ? `In production \u2605 (${used.name}, version ${used.production})` : 'None in production yet'],
       ...(training ? [/** @type {[string, string]} */ ([`job=${training.id}`, 'The one in training'])] : []),
       ...models.flatMap(({ name, production, versions }) => versions.map(({ version, metrics }) =>
         /** @type {[string, string]} */ ([`model=${name}&version=${version}`,
@@ -293,8 +295,7 @@ export function startDraw(store) {
   const undo = byId('pad-undo', HTMLButtonElement);
   const redo = byId('pad-redo', HTMLButtonElement);
   const clear = byId('pad-clear', HTMLButtonElement);
-  /** @type {Blob | null} the picture on the pad as the server gets it */
-  let picture = null;
+  const problem = byId('pad-problem', HTMLElement);
   const result = createResult();
   let refused = false; // the server found no network, and nothing has changed since
 
@@ -320,16 +321,16 @@ export function startDraw(store) {
     } else result.say('That could not be read', error.message);
   }
 
-  const drawing = () => (pad.strokes.isEmpty && picture ? picture : pad.strokes.list);
+  const drawing = () => pad.strokes.picture?.blob ?? pad.strokes.list;
   const keep = startKeep(drawing, store);
-  const sayWhy = startWhy(() => (pad.isEmpty || !canRead() ? null : askWhy(drawing(), readerOf(store.state.route))));
+  const sayWhy = startWhy(() => (pad.strokes.isEmpty || !canRead() ? null : askWhy(drawing(), readerOf(store.state.route))));
 
   const reading = latestWins(async () => {
-    if (pad.isEmpty || !canRead()) return;
+    if (pad.strokes.isEmpty || !canRead()) return;
     const started = performance.now();
     try {
       const prediction = await predict(drawing(), readerOf(store.state.route));
-      if (!pad.isEmpty) {
+      if (!pad.strokes.isEmpty) {
         result.show(prediction, performance.now() - started);
         keep.show(true);
       }
@@ -340,11 +341,12 @@ export function startDraw(store) {
   const read = reading.again;
 
   const pad = createPad(canvas, () => {
-    const { isEmpty } = pad;
+    const { isEmpty, past, future } = pad.strokes;
     hint.hidden = !isEmpty;
     clear.disabled = isEmpty;
-    undo.disabled = !pad.canUndo;
-    redo.disabled = pad.strokes.future.length === 0;
+    undo.disabled = past.length === 0;
+    redo.disabled = future.length === 0;
+    setText(problem, '');
     sayWhy();
     keep.forget();
     if (isEmpty || !canRead()) sayNothingRead();
@@ -353,14 +355,12 @@ export function startDraw(store) {
 
   /** @param {Blob} blob */
   async function showPicture(blob) {
-    const bitmap = await createImageBitmap(blob);
-    picture = blob;
-    pad.setPicture(bitmap);
+    pad.setPicture({ blob, bitmap: await createImageBitmap(blob) });
   }
 
   startPictures(showPicture, (error) => {
     if (error instanceof ConnectionError) store.set({ connected: false });
-    else result.say('That picture could not be opened', error.message);
+    else setText(problem, `That picture could not be opened: ${error.message}`); // what is on the pad stays, and its answer
   });
   startReader(store);
   undo.addEventListener('click', () => pad.undo());
@@ -388,6 +388,6 @@ export function startDraw(store) {
       read();
       sayWhy();
     }
-    if (pad.isEmpty || !canRead()) sayNothingRead();
+    if (pad.strokes.isEmpty || !canRead()) sayNothingRead();
   });
 }
