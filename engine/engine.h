@@ -198,7 +198,7 @@ struct train_split train_split_of(const struct train_config *config, size_t coun
 /* Every field; a new reference, NULL without memory. */
 struct json_t *train_config_to_json(const struct train_config *config);
 
-/* A model and how to train it, under a name: "reference" (the tutorial's), "quick" (a minute or less), "best".
+/* A model and how to train it, under a name: "reference" (the tutorial's), "quick" (the soonest done), "best".
  * ERR_NOT_FOUND names those that exist. */
 MUST_CHECK enum status recipe_find(const char *name, struct model_spec *ret_spec,
                                    struct train_config *ret_config, struct error *err);

@@ -52,7 +52,7 @@ static const struct {
 } recipes[] = {
     {"reference", "reference", keep, "Keras's tutorial: ten epochs at one learning rate, and nothing else"},
     {"quick", "reference", make_quick,
-     "Three epochs at a falling rate on mildly moved images, weights averaged: done in a minute or less"},
+     "Three epochs at a falling rate on mildly moved images, weights averaged: the soonest done"},
     {"best", "reference_dropout", make_best,
      "Forty epochs at a falling rate on mildly moved images, dropout, weights averaged: the most accurate on "
      "test images"},

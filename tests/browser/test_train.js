@@ -101,6 +101,13 @@ describe('a training', () => {
     await page.locator('#job-next').waitFor({ state: 'hidden' });
     assert.equal((await job(first.id)).position, 2);
     await expectText(page, `#history-list a[href="#train/${first.id}"]`, /place 2/);
+    await page.click(`#history-list a[href="#train/${first.id}"]`);
+    await expectText(page, '#job-line', /place 2 of the queue/);
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'job-title');
+    await page.waitForFunction(() => document.querySelector('#job-title').getBoundingClientRect().top >= 0);
+    await page.click('#job-cancel');
+    await expectText(page, '#ask-text', /leaves the queue/);
+    await page.keyboard.press('Escape');
   });
 
   test('that is over can be deleted, after a question', async () => {
@@ -121,7 +128,24 @@ describe('a training', () => {
     await expectText(page, '#start-estimate', /^About .+ and .+MB of memory\.$/);
     const asked = page.waitForRequest((request) => request.url().endsWith('/sweeps/estimate'));
     await page.fill('#epochs', '77');
+    await expectText(page, '#start-estimate', /^Reckoning/); // not what it was before
     assert.deepEqual((await asked).postDataJSON().parameters, { '/training/epochs': [77] });
+  });
+
+  test('says what is wrong beside the fields before it is started, and no longer once it is right', async () => {
+    const page = await visit({ at: '#train', expect: /status of 422/ });
+    await page.fill('#epochs', 'ten');
+    await page.fill('#learning_rate', '-1');
+    await expectText(page, '#epochs-problem', /whole number.*"ten"/);
+    await expectText(page, '#learning_rate-problem', /above 0.*-1/);
+    assert.equal(await page.locator('#start-estimate').textContent(), '');
+    await page.fill('#epochs', '10');
+    await page.locator('#epochs-problem').waitFor({ state: 'hidden' });
+    assert.equal(await page.locator('#epochs').getAttribute('aria-invalid'), 'false');
+    await expectText(page, '#learning_rate-problem', /above 0.*-1/);
+    await page.fill('#learning_rate', '0.002');
+    await expectText(page, '#start-estimate', /^About/);
+    assert.equal(await page.locator('#start [aria-invalid="true"]').count(), 0);
   });
 });
 

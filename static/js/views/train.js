@@ -198,9 +198,15 @@ function showButtons({ state, position, sweep }) {
   byId('job-delete', HTMLButtonElement).hidden = !isOver || isTrial;
 }
 
+/** What stops, by the job's state. @type {Record<string, string>} */
+const STOPS = {
+  queued: 'It leaves the queue, and is not trained.',
+  paused: 'It is not resumed any more. What it has learnt so far is not kept as a version.',
+  running: 'It stops within a step. What it has learnt so far is not kept as a version.',
+};
+
 const CANCEL = {
   title: 'Cancel this training?',
-  text: 'It stops within a step. What it has learnt so far is not kept as a version.',
   keep: 'Keep training',
   go: 'Cancel training',
 };
@@ -244,8 +250,8 @@ function startButtons(store, refresh) {
     await prioritiseJob(id, Math.max(...waiting.map(({ priority }) => priority)) + 1);
     return 'It is the next to be trained.';
   });
-  onPress('job-cancel', async ({ id }) => {
-    if (!await ask(CANCEL)) return '';
+  onPress('job-cancel', async ({ id, state }) => {
+    if (!await ask({ ...CANCEL, text: STOPS[state] })) return '';
     await changeJob(id, 'cancel');
     return 'The training is cancelled.';
   });
@@ -291,9 +297,20 @@ function createHistory() {
   };
 }
 
+/** Where the list is below the card, what is chosen in it is brought into sight. */
+function leadToCard() {
+  byId('history-list', HTMLElement).addEventListener('click', ({ target }) => {
+    if (!(target instanceof Element && target.closest('a'))) return;
+    const title = byId('job-title', HTMLElement);
+    title.focus({ preventScroll: true });
+    title.scrollIntoView({ block: 'nearest' });
+  });
+}
+
 /** @param {Store} store @param {() => void} refresh asks the server at once */
 export function startTrain(store, refresh) {
   const card = createJobCard();
+  leadToCard();
   const history = createHistory();
   startForm(store, refresh);
   startButtons(store, refresh);

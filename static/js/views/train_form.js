@@ -167,11 +167,18 @@ function startFrom(store) {
   });
 }
 
+/** The pointers of an estimate's request as those of a job's. @param {ApiError} error */
+function asOfJob(error) {
+  error.errors = error.errors.map(({ pointer, detail }) => ({
+    detail, pointer: pointer?.replace(/^\/parameters\/~1training~1epochs(\/0)?/, '/training/epochs').replace(/^\/base(?=\/|$)/, '') }));
+  return error;
+}
+
 /**
- * Says what the training of the form would take, whenever its values have changed.
- * @param {HTMLFormElement} form @param {Store} store
+ * Says what the training of the form would take, or what is wrong with it, whenever its values have changed.
+ * @param {HTMLFormElement} form @param {Store} store @param {(error: ApiError | null) => void} showErrors
  */
-function startEstimate(form, store) {
+function startEstimate(form, store, showErrors) {
   const line = byId('start-estimate', HTMLElement);
   let timer = 0;
   let latest = 0;
@@ -182,14 +189,21 @@ function startEstimate(form, store) {
     const { epochs = 1 } = base.training ?? {};
     try {
       const { seconds, memory_bytes: memory } = await estimateSweep({ parameters: { '/training/epochs': [epochs] }, base });
-      if (asked === latest && seconds !== null) setText(line, `About ${duration(seconds)} and ${megabytes(memory)} of memory.`);
+      if (asked !== latest) return;
+      showErrors(null);
+      setText(line, seconds === null ? '' : `About ${duration(seconds)} and ${megabytes(memory)} of memory.`);
     } catch (error) {
-      if (asked === latest) setText(line, ''); // what is wrong is said when it is sent
-      if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
+      if (asked !== latest) return;
+      setText(line, '');
+      if (error instanceof ApiError) showErrors(asOfJob(error));
+      else if (error instanceof ConnectionError) store.set({ connected: false });
+      else throw error;
     }
   }
 
   const soon = () => {
+    latest++; // what is on its way is of other values
+    setText(line, 'Reckoning how long it takes…');
     clearTimeout(timer);
     timer = window.setTimeout(reckon, ESTIMATE_MS);
   };
@@ -236,7 +250,7 @@ export function startForm(store, refresh) {
   }
 
   startFrom(store);
-  startEstimate(form, store);
+  startEstimate(form, store, errors.show);
   const recipes = startRecipes(form, () => errors.show(null));
   recipes.catch(fail);
   /** @type {string | null} */
@@ -260,7 +274,7 @@ export function startForm(store, refresh) {
       const job = await startJob(jobRequest(form));
       errors.show(null);
       location.hash = `train/${job.id}`;
-      byId('job', HTMLElement).scrollIntoView({ block: 'nearest' });
+      byId('job-title', HTMLElement).scrollIntoView({ block: 'nearest' });
       announce('The training is started.');
       refresh();
     } catch (error) {
