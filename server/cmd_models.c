@@ -385,8 +385,8 @@ static int run_import(struct client *client, const void *context, char **argumen
     json_t *version = NULL;
     if (!client_check_name(client, "a model's name", arguments[0]))
         return EXIT_USAGE;
-    const struct client_file files[] = {{"weights", arguments[1]}, {"spec", settings->spec}};
-    int exit_code = client_upload(client, files, settings->spec ? 2 : 1, &version,
+    const struct client_file parts[] = {{"weights", arguments[1]}, {"spec", settings->spec}};
+    int exit_code = client_upload(client, parts, settings->spec ? 2 : 1, &version,
                                   "/api/v1/models/%s/versions", arguments[0]);
     if (exit_code != EXIT_SUCCESS || items_print_json(client, version, &exit_code))
         return exit_code;

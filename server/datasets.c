@@ -328,17 +328,27 @@ static enum status look_up(struct datasets *datasets, const struct source *sourc
     return OK;
 }
 
+/* The same by name. Own data may lose the revision that was found before it is read: then it is found anew. */
+static enum status find_split(struct datasets *datasets, const char *name, enum split split, bool images,
+                              struct source *ret_source, struct entry **ret_entry, struct error *err)
+{
+    enum status status;
+    do {
+        status = find_source(datasets, name, split, ret_source, err);
+        if (status == OK)
+            status = look_up(datasets, ret_source, images, ret_entry, err);
+    } while (status == ERR_CHANGED);
+    return status;
+}
+
 /* With the mutex held: what is known of a split. Of own data that has none there is nothing to know. */
 static enum status look_at(struct datasets *datasets, const char *name, enum split split,
                            struct dataset_info *info, struct error *err)
 {
     struct source source;
     struct entry *entry;
-    enum status status = find_source(datasets, name, split, &source, err);
-    if (status)
-        return status;
+    enum status status = find_split(datasets, name, split, false, &source, &entry, err);
     info->revision = source.stamp.revision;
-    status = look_up(datasets, &source, false, &entry, err);
     if (status == OK)
         info->splits[split] = entry->info;
     return status == ERR_NOT_FOUND && info->revision ? OK : status;
@@ -364,9 +374,7 @@ enum status datasets_split_info(struct datasets *datasets, const char *name, enu
     struct source source;
     struct entry *entry;
     pthread_mutex_lock(&datasets->mutex);
-    enum status status = find_source(datasets, name, split, &source, err);
-    if (status == OK)
-        status = look_up(datasets, &source, false, &entry, err);
+    enum status status = find_split(datasets, name, split, false, &source, &entry, err);
     if (status == OK)
         *ret_info = entry->info;
     pthread_mutex_unlock(&datasets->mutex);
@@ -379,9 +387,7 @@ enum status datasets_open(struct datasets *datasets, const char *name, enum spli
     struct source source;
     struct entry *entry;
     pthread_mutex_lock(&datasets->mutex);
-    enum status status = find_source(datasets, name, split, &source, err);
-    if (status == OK)
-        status = look_up(datasets, &source, true, &entry, err);
+    enum status status = find_split(datasets, name, split, true, &source, &entry, err);
     if (status == OK)
         *ret_dataset = dataset_ref(entry->dataset);
     pthread_mutex_unlock(&datasets->mutex);

@@ -416,6 +416,24 @@ static pid_t begin_to_remove(long long first, int count)
     _exit(0);
 }
 
+static void data_can_be_looked_at_while_samples_are_removed(void **state)
+{
+    (void)state;
+    int status;
+    make_pair();
+    assert_all_added(post_pair(SAMPLES, pair.images, sizeof pair.images, pair.labels, sizeof pair.labels));
+    long long last = integer_at(get(server, SAMPLES "?limit=1"), "/data/0/id"), left = MANY;
+    pid_t child = begin_to_remove(last - MANY + 1, MANY - 1);
+    while (left > 1) {
+        const struct response *response = get(server, "/api/v1/datasets/mine");
+        if (response->status != 200)
+            fail_msg("%ld %s", response->status, response->body);
+        assert_true(integer_at(response, "/train/images") <= left);
+        left = integer_at(response, "/train/images");
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+}
+
 static void wait_for_sweep(const char *path)
 {
     for (int i = 0; i < 12000; i++) {
@@ -471,6 +489,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(archives_and_idx_files_are_counted_trained_on_and_read, start, stop),
         cmocka_unit_test_setup_teardown(what_is_posted_while_samples_are_removed_is_trained_to_the_end, start,
                                         stop),
+        cmocka_unit_test_setup_teardown(data_can_be_looked_at_while_samples_are_removed, start, stop),
         cmocka_unit_test_setup_teardown(what_is_wrong_with_idx_files_is_said_and_nothing_added, start, stop),
     };
     return cmocka_run_group_tests_name("own data", tests, NULL, NULL);
