@@ -26,6 +26,10 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** Scrolls as much of it into the window as fits; at once for those who want no motion. @param {Element} target */
+export const bringIntoView = (target) => target.scrollIntoView({ block: 'nearest',
+  behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth' });
+
 /**
  * Changes a text only when it differs, so that screen readers and layout are left alone otherwise.
  * @param {Element} target

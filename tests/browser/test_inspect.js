@@ -98,7 +98,14 @@ describe('a network that was trained a little', () => {
     await tabTo(page, new RegExp(`of ${label} read as ${predicted}$`));
     await page.keyboard.press('Enter');
     await expectText(page, '#mistakes-title', `${label} read as ${predicted}`);
-    await page.waitForFunction(() => document.activeElement?.matches('.matrix a[aria-current]'));
+    await page.waitForFunction(() => document.activeElement?.id === 'mistakes-title');
+    await page.locator('.gallery a').first().waitFor();
+    await page.waitForFunction(() => document.querySelector('.gallery a').getBoundingClientRect().bottom <= innerHeight);
+    await page.goBack();
+    const name = new RegExp(`of ${label} read as ${predicted}$`);
+    await page.waitForFunction((text) => new RegExp(text).test(document.activeElement?.getAttribute('aria-label')), name.source);
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.activeElement?.id === 'mistakes-title');
     await tabTo(page, /^Image \d+: a/);
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => document.activeElement?.id === 'mistake-title');

@@ -32,9 +32,9 @@ test('a drawing is kept as what it was, and taken back', async () => {
   await answer(page);
   await page.click('#keep summary');
   await page.getByRole('button', { name: 'It was a 4' }).click();
-  await expectText(page, '.keep-said', /Kept as a 4\. 1 drawing is kept\./);
+  await expectText(page, '.keep-said', /Kept as a 4, to train on\. 1 drawing is kept\./);
   await page.getByRole('button', { name: 'It was a 9' }).click();
-  await expectText(page, '.keep-said', /Kept as a 9\. 2 drawings are kept\./);
+  await expectText(page, '.keep-said', /Kept as a 9, to train on\. 2 drawings are kept\./);
   assert.deepEqual(await labels(), [9, 4]);
   await page.locator('.keep-said').getByRole('button', { name: 'Undo' }).click();
   await expectText(page, '.keep-said', /Taken back\. 1 drawing is kept\./);
@@ -108,7 +108,7 @@ test('what was kept is trained on, and the page says whether the new version rea
   const { count } = await service.call('GET', '/api/v1/models/digits/versions/2/evaluation?dataset=drawings&split=train&limit=0');
   await expectText(page, '#keep-training', new RegExp(`^Version 2 reads ${await hits(2)} of your ${count} drawings rightly; version 1 read ${await hits(1)}\\.`));
   await expectText(page, '#keep-training', (await service.call('GET', '/api/v1/models/digits')).production === 2
-    ? /The new one answers from now on/ : /Version 1 still answers/);
+    ? /The new one is in production now/ : /Version 1 stays in production/);
   assert.equal(await page.getByRole('link', { name: 'See the training' }).getAttribute('href'), `#train/${id}`);
   assert.deepEqual(await violations(page), []);
   await page.getByRole('link', { name: 'See them all' }).click();

@@ -38,14 +38,14 @@ describe('the screen of models', () => {
   test('a version is put into production, undone, put again and rolled back', async () => {
     const page = await visit({ at: '#models/digits/2' });
     await isProduction(page, 1);
-    await page.getByRole('button', { name: 'Use this version' }).click();
-    await expectText(page, '#models-said', /Version 2 of digits answers now/);
+    await page.getByRole('button', { name: 'Put into production' }).click();
+    await expectText(page, '#models-said', /Version 2 of digits is in production now/);
     await isProduction(page, 2);
     assert.equal(await production(), 2);
     await page.locator('#models-said').getByRole('button', { name: 'Undo' }).click();
     await isProduction(page, 1);
     assert.equal(await production(), 1);
-    await page.getByRole('button', { name: 'Use this version' }).click();
+    await page.getByRole('button', { name: 'Put into production' }).click();
     await isProduction(page, 2);
     await page.getByRole('button', { name: 'Roll back production' }).click();
     await expectText(page, '#models-said', /production is back at version 1/);
@@ -59,7 +59,7 @@ describe('the screen of models', () => {
   test('the keyboard alone promotes, and the focus is on the way back', async () => {
     const page = await visit({ at: '#models/digits/2' });
     await page.locator('#version-title').waitFor();
-    await tabTo(page, 'Use this version');
+    await tabTo(page, 'Put into production');
     await page.keyboard.press('Enter');
     await isProduction(page, 2);
     await page.waitForFunction(() => document.activeElement?.textContent === 'Undo');
@@ -72,11 +72,11 @@ describe('the screen of models', () => {
     const page = await visit({ at: '#models/digits/2', expect: /status of 4/ });
     await page.getByRole('button', { name: 'Name it' }).click();
     await expectText(page, '#alias-problem', /Type a name first/);
-    await page.getByLabel('Another name for version 2').fill('no name/');
+    await page.getByLabel('Another alias for version 2').fill('no name/');
     await page.getByRole('button', { name: 'Name it' }).click();
     await page.waitForFunction(() => !/Type a name/.test(document.querySelector('#alias-problem').textContent));
     assert.deepEqual(await violations(page), []);
-    await page.getByLabel('Another name for version 2').fill('candidate');
+    await page.getByLabel('Another alias for version 2').fill('candidate');
     await page.keyboard.press('Enter');
     await expectText(page, '#version .badge', 'candidate');
     await page.getByRole('button', { name: 'Remove candidate' }).click();
@@ -109,10 +109,10 @@ describe('the screen of models', () => {
 
     await page.getByRole('button', { name: 'Delete…' }).click();
     assert.deepEqual(await violations(page), []);
-    await page.getByRole('button', { name: 'Keep it' }).click();
+    await page.getByRole('button', { name: 'Keep', exact: true }).click();
     assert.equal((await service.call('GET', '/api/v1/models/imported')).versions.length, 1);
     await page.getByRole('button', { name: 'Delete…' }).click();
-    await page.getByRole('button', { name: 'Delete it' }).click();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
     await expectText(page, '#models-said', /Version 1 of imported is deleted/);
     assert.equal((await service.call('GET', '/api/v1/models/imported')).versions.length, 0);
   });

@@ -314,6 +314,18 @@ describe('with a trained network', () => {
     assert.equal(await page.locator('#why-maps figure').count(), 0);
   });
 
+  test('what is opened comes into the window, and nothing moves when the first stroke is read', async () => {
+    const page = await visit();
+    const top = () => page.locator('#why').evaluate((card) => card.getBoundingClientRect().top + scrollY);
+    await expectText(page, '#confidence', 'Nothing drawn yet');
+    const before = await top();
+    await drawDigit(page, 3);
+    await answer(page);
+    assert.equal(await top(), before);
+    await page.click('#why summary');
+    await page.waitForFunction(() => document.querySelector('.saliency canvas')?.getBoundingClientRect().bottom <= innerHeight);
+  });
+
   test('a version shows what it is, is downloaded, drawn with and trained further', async () => {
     const page = await visit();
     await page.click('nav a[href="#models"]');

@@ -52,7 +52,7 @@ function nameForm(version, changes) {
     'aria-describedby': 'alias-problem', placeholder: 'candidate' }));
   const problem = element('p', { class: 'problem', id: 'alias-problem', role: 'alert' });
   const form = element('form', { class: 'alias-form', novalidate: '' },
-    element('div', { class: 'field' }, element('label', { for: 'alias-name' }, `Another name for version ${version}`), input),
+    element('div', { class: 'field' }, element('label', { for: 'alias-name' }, `Another alias for version ${version}`), input),
     element('button', { class: 'button', type: 'submit' }, 'Name it'), problem);
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
@@ -76,8 +76,8 @@ function nameForm(version, changes) {
  */
 export function aliasCard({ name, aliases }, version, changes) {
   return [
-    element('h2', { id: 'aliases-title' }, `Names that ${name} answers to`),
-    element('p', { class: 'muted small' }, 'production answers when nobody asks for another; a request may ask for any other name.'),
+    element('h2', { id: 'aliases-title' }, `Aliases of ${name}`),
+    element('p', { class: 'muted small' }, 'production is the version that answers unless a request names another, or another alias.'),
     element('ol', { class: 'aliases' }, ...Object.entries(aliases).map(([alias, at]) => aliasRow(name, alias, at, changes))),
     nameForm(version, changes),
   ];

@@ -2,7 +2,7 @@
 
 import { announce } from '../announce.js';
 import { ApiError, ConnectionError, explain as askWhy, imageFile, predict } from '../api.js';
-import { byId, element, setText } from '../dom.js';
+import { bringIntoView, byId, element, setText } from '../dom.js';
 import { createPad } from '../draw/pad.js';
 import { duration, milliseconds, percent, probability } from '../format.js';
 import { activeJob, hasModel, shareDone } from '../store.js';
@@ -243,6 +243,7 @@ function startWhy(ask) {
   const why = byId('why', HTMLDetailsElement);
   const note = byId('why-note', HTMLElement);
   const maps = byId('why-maps', HTMLElement);
+  let isOpened = false; // by the reader, just now: it lies below the window as a rule
   const explanation = latestWins(async () => {
     const asked = ask();
     note.hidden = asked !== null;
@@ -255,11 +256,16 @@ function startWhy(ask) {
       note.hidden = false;
       setText(note, error instanceof ApiError ? error.message : 'The server did not answer.');
     }
+    if (isOpened) bringIntoView(why);
+    isOpened = false;
   }, WHY_EVERY_MS, (busy) => maps.setAttribute('aria-busy', String(busy)));
   const again = () => {
     if (why.open) explanation.again();
   };
-  why.addEventListener('toggle', again);
+  why.addEventListener('toggle', () => {
+    isOpened = why.open;
+    again();
+  });
   return again;
 }
 

@@ -3,7 +3,7 @@
 import { ApiError, ConnectionError, listDatasets } from '../api.js';
 import { calibrationFigure } from '../chart/calibration.js';
 import { asPng, matrixCsv, matrixPicture, matrixTable } from '../chart/matrix.js';
-import { byId, element, setText } from '../dom.js';
+import { bringIntoView, byId, element, setText } from '../dom.js';
 import { evaluated } from '../evaluated.js';
 import { integer, loss, percent } from '../format.js';
 import { save } from '../save.js';
@@ -118,7 +118,7 @@ function showGallery(place, evaluation, asked) {
     const more = element('button', { class: 'button', type: 'button' }, `Show all ${mistakes.length}`);
     more.addEventListener('click', () => fill(mistakes.length));
     place.replaceChildren(
-      element('div', { class: 'job-head' }, element('h2', { id: 'mistakes-title' }, title),
+      element('div', { class: 'job-head' }, element('h2', { id: 'mistakes-title', tabindex: '-1' }, title),
         ...(isFiltered ? [element('a', { class: 'button', href: addressOf({ ...asked, label: null, predicted: null, image: null }) }, 'All mistakes')] : [])),
       element('p', { class: 'muted small' }, mistakes.length === 0 ? 'None: everything was read rightly.'
         : `${lead} Open one to see why.`),
@@ -187,6 +187,11 @@ export function startInspect(store) {
   let shownImage = '';
   /** @type {State['route'] | null} */
   let followed = null;
+  let pressed = ''; // the link on this screen that was followed last
+  let cell = ''; // the one that led from the matrix to the mistakes
+  content.addEventListener('click', ({ target }) => {
+    pressed = target instanceof Element ? target.closest('a')?.getAttribute('href') ?? '' : '';
+  });
 
   const datasetOf = (/** @type {string} */ name) => datasets.find((one) => one.name === name);
 
@@ -201,7 +206,9 @@ export function startInspect(store) {
 
   /** @param {Evaluation} evaluation @param {Asked} asked */
   function fill(evaluation, asked) {
-    const focused = document.activeElement?.getAttribute('href');
+    const { activeElement: focused } = document;
+    const isLost = focused === document.body || mistakes.contains(focused);
+    const kept = focused && grid.contains(focused) ? focused.getAttribute('href') : isLost && cell;
     const { dataset, split, digest } = evaluation;
     const version = store.state.models.find(({ name }) => name === asked.model)?.versions.find((one) => one.version === evaluation.version);
     const isOther = last?.dataset === dataset && last.split === split && last.digest !== digest;
@@ -210,8 +217,17 @@ export function startInspect(store) {
     tiles.replaceChildren(figures(evaluation));
     grid.replaceChildren(...overview(evaluation, asked));
     trust.replaceChildren(calibrationFigure(evaluation.calibration));
-    for (const link of grid.querySelectorAll('a')) if (link.getAttribute('href') === focused) link.focus();
     showImages(evaluation);
+    if (pressed === location.hash) showMistakes(asked);
+    else for (const link of grid.querySelectorAll('a')) if (link.getAttribute('href') === kept) link.focus();
+  }
+
+  /** Leads to what a cell stands for, which lies below the window; the way back leads to the cell. @param {Asked} asked */
+  function showMistakes(asked) {
+    cell = asked.label === null ? '' : pressed;
+    pressed = '';
+    byId('mistakes-title', HTMLElement).focus({ preventScroll: true });
+    bringIntoView(mistakes);
   }
 
   /** @param {Asked} asked @param {() => boolean} isWanted */

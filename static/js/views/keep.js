@@ -45,7 +45,7 @@ async function read(model, version) {
 async function outcome({ model, version: old }, { model: { version }, promoted }) {
   const [before, after] = [await read(model, old), await read(model, version)];
   return [`Version ${version} reads ${after.hits} of your ${drawings(after.count)} rightly; version ${old} read ${before.hits}. `,
-    promoted ? 'The new one answers from now on. ' : `Version ${old} still answers: it reads more of the test images. `,
+    promoted ? 'The new one is in production now. ' : `Version ${old} stays in production: it reads more of the test images. `,
     element('a', { href: `#inspect/${model}/${version}?dataset=${OWN_DATA}&split=train` }, 'See them all')];
 }
 
@@ -141,7 +141,8 @@ export function createKeep(place, drawing, store) {
     const from = production();
     const back = button('Undo', () => undo(id, count));
     plan.replaceChildren();
-    said.replaceChildren(`Kept as a ${digit}. ${kept(count)} `, back, ...(from ? [button('Train on them…', () => propose(from, count))] : []));
+    said.replaceChildren(`Kept as a ${digit}, to train on. ${kept(count)} `, back,
+      from ? button('Train on them…', () => propose(from, count)) : 'They can be trained on once a first version is in production.');
     back.focus();
   });
 

@@ -23,7 +23,7 @@ const addressOf = ({ model, version }) => `#models/${model}/${version}`;
 /** @param {string} alias */
 function mark(alias) {
   if (alias !== PRODUCTION) return element('span', { class: 'badge' }, alias);
-  return element('span', { class: 'star', title: 'Answers when nobody asks for another' },
+  return element('span', { class: 'star', title: 'In production: it answers unless a request names another' },
     element('span', { 'aria-hidden': 'true' }, '\u2605'), element('span', { class: 'visually-hidden' }, 'in production'));
 }
 
@@ -96,7 +96,7 @@ function createChanges(store) {
     await moveAlias(model, alias, version);
     await reload();
     const undo = () => run(() => (before === undefined ? unname(model, alias) : point(model, alias, before)));
-    say(alias === PRODUCTION ? `Version ${version} of ${model} answers now.` : `${alias} points at version ${version} of ${model} now.`,
+    say(alias === PRODUCTION ? `Version ${version} of ${model} is in production now.` : `${alias} points at version ${version} of ${model} now.`,
       before === version ? undefined : undo);
   }
 
@@ -118,7 +118,7 @@ function createChanges(store) {
   /** @param {Version} version */
   async function remove({ model, version }) {
     const isSure = await ask({ title: `Delete ${model}, version ${version}?`,
-      text: 'Its weights are deleted from the disk. This cannot be undone.', go: 'Delete it', keep: 'Keep it' });
+      text: 'Its weights are deleted from the disk. This cannot be undone.', go: 'Delete', keep: 'Keep' });
     if (!isSure) return;
     await deleteVersion(model, version);
     await reload();
@@ -145,7 +145,7 @@ function startImport({ reload, say }) {
       byId('import-details', HTMLDetailsElement).open = false;
       form.reset();
       location.hash = `models/${model}/${version}`;
-      say(`Imported as ${model}, version ${version}. It answers when it is asked for.`);
+      say(`Imported as ${model}, version ${version}. It answers requests that name it.`);
     } catch (error) {
       setText(problem, error instanceof ConnectionError ? 'The server did not answer.' : String(/** @type {Error} */ (error).message));
       (chosen ? name : file).focus();

@@ -137,7 +137,7 @@ export function versionCard({ production }, version, changes) {
       ...aliases.map((alias) => element('span', { class: 'badge', 'data-state': alias === 'production' ? 'succeeded' : '' },
         alias === 'production' ? '★ in production' : alias))),
     element('div', { class: 'actions' },
-      ...(isInUse ? [] : [button('Use this version', 'button-primary', changes.use)]),
+      ...(isInUse ? [] : [button('Put into production', 'button-primary', changes.use)]),
       link(`#draw?model=${model}&version=${number}`, 'Draw with it'),
       link(`#inspect/${model}/${number}`, 'Its mistakes'),
       link(`#train?from=${model}/${number}`, 'Train it further'),
