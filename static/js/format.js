@@ -11,6 +11,9 @@ export const integer = (value) => Math.round(value).toFixed(0).replace(/\B(?=(\d
 /** 0.9876 → "98.8 %"; what was not measured is a dash. @param {number | null} share */
 export const percent = (share, digits = 1) => (share === null ? '–' : `${(share * 100).toFixed(digits)}${THIN}%`);
 
+/** How many decimals a number has, as far as three digits tell: 0.25 → 2. @param {number} value */
+export const decimals = (value) => String(Number(value.toPrecision(3))).split('.')[1]?.length ?? 0;
+
 /** A probability that is never shown as certain or impossible. @param {number} share */
 export function probability(share) {
   if (share >= 0.9995) return `>${THIN}99.9${THIN}%`;

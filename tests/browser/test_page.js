@@ -453,9 +453,11 @@ describe('with a trained network', () => {
   test('a connection that is lost is said, and mends itself', async () => {
     const page = await visit({ expect: /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET/ });
     await expectText(page, '#confidence', 'Nothing drawn yet');
+    const place = await page.locator('#pad').boundingBox();
     await service.stop();
     await drawDigit(page, 7);
     await expectText(page, '#banner', /connection to the server is lost/i);
+    assert.deepEqual(await page.locator('#pad').boundingBox(), place); // nothing moves away
     await service.start();
     await page.locator('#banner').waitFor({ state: 'hidden' });
     assert.equal(await answer(page), '7');

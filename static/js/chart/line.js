@@ -16,7 +16,7 @@ import { onThemeChange } from '../theme.js';
  *
  * @typedef {object} Style
  * @property {(value: number) => string} format   of values
- * @property {(value: number) => string} tick   of the axis
+ * @property {(value: number, step: number) => string} tick   of the axis, whose values are a step apart
  * @property {boolean} [fromZero]   the axis starts at 0, and single steps may go beyond its end
  */
 
@@ -150,7 +150,8 @@ export function createLineChart(figure, title, { format, tick, fromZero }) {
       axes: [
         { ...axis, grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200], space: 32, size: 28 },
         { ...axis, grid: { stroke: grid, width: 1 }, size: 56,
-          values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(tick) },
+          values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks, /** @type {number} */ _axis, /** @type {number} */ _space,
+            /** @type {number} */ step) => ticks.map((value) => tick(value, step)) },
       ],
       series: [{}, ...lines, steps],
       hooks: {

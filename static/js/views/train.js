@@ -5,7 +5,7 @@ import { ApiError, ConnectionError, changeJob, deleteJob, prioritiseJob } from '
 import { ask } from '../ask.js';
 import { createLineChart } from '../chart/line.js';
 import { byId, element, setText } from '../dom.js';
-import { dateTime, duration, integer, loss, percent } from '../format.js';
+import { dateTime, decimals, duration, integer, loss, percent } from '../format.js';
 import { STATES, isActive, isMissing, shareDone, shownJob } from '../store.js';
 import { startForm } from './train_form.js';
 
@@ -110,10 +110,10 @@ function createJobCard() {
   const stats = byId('job-stats', HTMLElement);
   const charts = byId('charts', HTMLElement);
   const origin = byId('job-origin', HTMLElement);
-  const lossChart = createLineChart(byId('chart-loss', HTMLElement), 'Loss', { format: loss, tick: String, fromZero: true });
+  const lossChart = createLineChart(byId('chart-loss', HTMLElement), 'Loss', { format: loss, tick: (value) => String(value), fromZero: true });
   const accuracyChart = createLineChart(byId('chart-accuracy', HTMLElement), 'Accuracy', {
     format: (value) => percent(value, 2),
-    tick: (value) => percent(value).replace('.0', ''),
+    tick: (value, step) => percent(value, decimals(step * 100)),
   });
   /** @type {State['metrics']} */
   let drawn = null;
