@@ -74,11 +74,13 @@ describe('the screen of models', () => {
     await expectText(page, '#alias-problem', /Type a name first/);
     await page.getByLabel('Another alias for version 2').fill('no name/');
     await page.getByRole('button', { name: 'Name it' }).click();
-    await page.waitForFunction(() => !/Type a name/.test(document.querySelector('#alias-problem').textContent));
+    await expectText(page, '#alias-problem', /1 to 64 characters: a to z in lower case/);
     assert.deepEqual(await violations(page), []);
     await page.getByLabel('Another alias for version 2').fill('candidate');
-    await page.keyboard.press('Enter');
+    await page.getByText('Configuration and origin').click();
+    await page.getByLabel('Another alias for version 2').press('Enter');
     await expectText(page, '#version .badge', 'candidate');
+    assert.equal(await page.locator('#version .origin').isVisible(), true); // what was opened stays open
     await page.getByRole('button', { name: 'Remove candidate' }).click();
     await expectText(page, '#models-said', /candidate is gone/);
     await page.locator('#models-said').getByRole('button', { name: 'Undo' }).click();

@@ -33,7 +33,7 @@ function diagram(bins, said) {
 /** @param {Calibration} calibration */
 export function calibrationFigure({ temperature, ece, ece_uncalibrated: before, bins }) {
   const filled = bins.filter(({ count }) => count > 0);
-  const said = `On average its confidence is ${percent(ece, 2)} off; before it was calibrated (temperature ${temperature.toFixed(2)}), ${percent(before, 2)}.`;
+  const said = `On these images its confidence is ${percent(ece, 2)} off on average; without calibration (a temperature of ${temperature.toFixed(2)}, fitted on validation images) ${percent(before, 2)}.`;
   const rows = filled.map(({ confidence, accuracy, count }) => element('tr', {},
     element('th', { scope: 'row' }, percent(confidence)), ...[percent(accuracy), integer(count)].map((text) => element('td', {}, text))));
   return element('figure', { class: 'part-figure' },

@@ -14,6 +14,10 @@ import { dateTime } from '../format.js';
  * @property {(alias: string) => Promise<void>} name   points at the version on show
  */
 
+/** What the server takes, and how that is said. */
+const NAME = /^[a-z0-9_-]{1,64}$/;
+const NAME_RULE = 'An alias has 1 to 64 characters: a to z in lower case, 0 to 9, - and _.';
+
 /** Who moved it. @type {Record<string, string>} */
 const REASONS = { job: 'a training was better', client: 'by hand', rollback: 'rolled back', sweep: 'the best of a comparison' };
 
@@ -59,6 +63,7 @@ function nameForm(version, changes) {
     const alias = input.value.trim();
     try {
       if (alias === '') throw new Error('Type a name first, such as candidate.');
+      if (!NAME.test(alias)) throw new Error(NAME_RULE);
       await changes.name(alias);
     } catch (error) {
       if (!(error instanceof Error)) throw error;

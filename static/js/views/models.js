@@ -55,6 +55,19 @@ function shownVersion({ models, route }) {
   return { model, version: model?.versions.find(({ version }) => version === wanted) ?? model?.versions[0] };
 }
 
+/**
+ * Fills a part of the screen anew; what the reader had opened in it stays open.
+ * @param {HTMLElement} place @param {Node[]} children
+ */
+function refill(place, children) {
+  const titles = [...place.querySelectorAll('details[open] > summary')].map(({ textContent }) => textContent);
+  place.replaceChildren(...children);
+  for (const summary of place.querySelectorAll('summary')) {
+    const { parentElement: part, textContent } = summary;
+    if (part instanceof HTMLDetailsElement) part.open = titles.includes(textContent);
+  }
+}
+
 /** The line that says what was done, and undoes it. */
 function createSaid() {
   const line = byId('models-said', HTMLElement);
@@ -170,11 +183,11 @@ export function startModels(store) {
     drawn = drawing;
     const focused = list.contains(document.activeElement) ? document.activeElement?.getAttribute('href') : null;
     list.replaceChildren(versionTable(state.models, version));
-    card.replaceChildren(...versionCard(model, version, {
+    refill(card, versionCard(model, version, {
       use: () => changes.run(() => changes.point(model.name, PRODUCTION, version.version)),
       remove: () => changes.run(() => changes.remove(version)),
     }));
-    aliases.replaceChildren(...aliasCard(model, version.version, {
+    refill(aliases, aliasCard(model, version.version, {
       back: (alias) => changes.run(() => changes.back(model.name, alias)),
       remove: (alias) => changes.run(() => changes.unname(model.name, alias)),
       name: (alias) => changes.point(model.name, alias, version.version),
