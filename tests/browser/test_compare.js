@@ -130,6 +130,36 @@ describe('a comparison', () => {
     await expectText(page, '#version-title', 'digits, version 1');
     const { aliases } = await service.call('GET', '/api/v1/models/digits');
     assert.deepEqual(aliases, { production: 1 });
+    await page.goBack();
+    await expectText(page, '.compare .job [role=status]', /^The best is digits, version 1, and in production\./);
+    assert.equal(await page.getByRole('button', { name: 'Put the best into production' }).isVisible(), false);
+  });
+
+  test('asks before its best replaces a network that was right more often', async () => {
+    const worse = await sweep({ name: 'worse', parameters: { '/training/seed': [1, 2] },
+      base: { model: { preset: 'small' }, training: { epochs: 1, train_limit: 128 } } });
+    const page = await visit({ at: `#compare/${worse.id}` });
+    const promote = page.getByRole('button', { name: 'Put the best into production' });
+    await promote.click();
+    await expectText(page, '#ask-text', /^In production is digits, version 1: right on [\d.]+\u202f% of its test images/);
+    await page.getByRole('button', { name: 'Keep version 1' }).click();
+    assert.deepEqual((await service.call('GET', '/api/v1/models/digits')).aliases, { production: 1 });
+    await promote.click();
+    await page.getByRole('button', { name: 'Replace it' }).click();
+    await expectText(page, '.compare .job [role=status]', /^The best is digits, version 2, and in production\./);
+    await page.getByRole('button', { name: 'Put the best into production' }).waitFor({ state: 'hidden' });
+  });
+
+  test('makes no row anew when the order changes', async () => {
+    const { data } = await service.call('GET', '/api/v1/sweeps');
+    const page = await visit({ at: `#compare/${data.find(({ name }) => name === GRID.name).id}` });
+    const first = page.locator('.trials tbody tr').first();
+    await first.waitFor();
+    await page.evaluate(() => { globalThis.kept = [...document.querySelectorAll('.trials tbody tr')]; });
+    await page.getByRole('button', { name: 'parameters', exact: true }).click();
+    await page.locator('th[aria-sort]').waitFor();
+    assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('.trials tbody tr')]
+      .map((row) => globalThis.kept.includes(row))), Array(6).fill(true));
   });
 
   test('says that a network never learned, and why that happens', async () => {

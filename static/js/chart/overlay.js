@@ -3,7 +3,7 @@
 import { percent } from '../format.js';
 import { path, svg } from './svg.js';
 
-/** @typedef {{ name: string, y: (number | null)[], isBest: boolean }} Curve */
+/** @typedef {{ series: number, name: string, y: (number | null)[], isBest: boolean }} Curve   series: from 0; gives colour and dashes */
 
 const [WIDTH, HEIGHT] = [640, 300];
 const [LEFT, TOP, BOTTOM] = [56, 12, 30];
@@ -14,10 +14,11 @@ const COLORS = 4;
 const DASHES = ['', '7 4', '2 3', '9 3 2 3'];
 const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
 const TICKS = 5;
+const RANGE_MIN = 0.02; // of the axis: one value alone has none
 
 /** Values at round numbers from below the lowest to above the highest. @param {number} low @param {number} high */
 function ticks(low, high) {
-  const step = STEPS.find((one) => (high - low) / one <= TICKS) ?? 1;
+  const step = STEPS.find((one) => Math.max(high - low, RANGE_MIN) / one <= TICKS) ?? 1;
   const first = Math.floor(low / step);
   const count = Math.ceil(high / step - 1e-9) - first + 1;
   return Array.from({ length: Math.max(count, 2) }, (_, i) => (first + i) * step);
@@ -64,8 +65,8 @@ export function overlay(curves, title) {
   const lines = drawn.map((curve, i) => {
     const points = curve.y.map((value, j) => (value === null ? null : /** @type {const} */ ([x(j + 1), y(value)])));
     const end = /** @type {readonly [number, number]} */ (points[last[i]]);
-    return svg('g', { class: `chart-curve series-${(i % COLORS) + 1}`, ...(curve.isBest && { 'data-best': '' }) },
-      svg('path', { d: path(points), 'stroke-dasharray': DASHES[Math.floor(i / COLORS) % DASHES.length] }),
+    return svg('g', { class: `chart-curve series-${(curve.series % COLORS) + 1}`, ...(curve.isBest && { 'data-best': '' }) },
+      svg('path', { d: path(points), 'stroke-dasharray': DASHES[Math.floor(curve.series / COLORS) % DASHES.length] }),
       svg('circle', { cx: end[0], cy: end[1], r: 3.5 }),
       svg('text', { x: right + 10, y: labels[i] + 4 }, curve.name));
   });

@@ -1,7 +1,7 @@
 // The screen of comparisons: one with its verdict, pictures and table, the form that starts another, and those that were.
 
 import { announce } from '../announce.js';
-import { ApiError, ConnectionError, changeSweep, deleteSweep, promoteTrial } from '../api.js';
+import { ApiError, ConnectionError, changeSweep, deleteSweep } from '../api.js';
 import { ask } from '../ask.js';
 import { overlay } from '../chart/overlay.js';
 import { parallel } from '../chart/parallel.js';
@@ -10,7 +10,8 @@ import { element, setText } from '../dom.js';
 import { dateTime, duration, percent } from '../format.js';
 import { STATES, isActive, shownSweep } from '../store.js';
 import { compareForm } from './compare_form.js';
-import { hasSeeds, nameOf, trialName, trialTable } from './compare_table.js';
+import { createPromotion } from './compare_promote.js';
+import { createTrialTable, hasSeeds, nameOf, trialName } from './compare_table.js';
 
 /**
  * @typedef {import('../api.js').Sweep} Sweep
@@ -61,10 +62,11 @@ function figure(id, title) {
 /** @param {Comparison} comparison */
 function curvesOf({ results, curves }) {
   const seeds = hasSeeds(results.data);
+  const places = results.data.filter(({ state }) => state !== 'invalid').map(({ trial }) => trial).sort((a, b) => a - b);
   const trials = results.data.filter(({ job }) => job && curves.get(job)?.length);
   if (trials.length === 0) return null;
   const drawn = trials.map((trial) => ({
-    name: trialName(trial, results.parameters, seeds),
+    series: places.indexOf(trial.trial), name: trialName(trial, results.parameters, seeds),
     y: (curves.get(String(trial.job)) ?? []).map((epoch) => epoch.validation_accuracy ?? epoch.train_accuracy),
     isBest: trial.trial === results.best,
   }));
@@ -99,19 +101,19 @@ function createCard(store, refresh) {
   const stats = element('dl', { class: 'stats' });
   const verdict = element('p', { class: 'sweep-verdict', id: 'sweep-verdict' });
   const never = element('p', { class: 'note', hidden: '' }, NEVER);
-  const promote = button('Put the best into production', 'button-primary');
+  const promotion = createPromotion(act, store);
   const csv = element('a', { class: 'button', download: '', hidden: '' }, 'Results as CSV');
-  const promoted = element('p', { role: 'status' });
   const curves = figure('sweep-curves', 'Validation accuracy by epoch');
   const axes = figure('sweep-axes', 'What made the difference');
   const table = element('div', { class: 'card table-card trials', tabindex: '0', role: 'region', 'aria-label': 'Trials', hidden: '' });
   const card = element('article', { class: 'card job', 'aria-labelledby': 'sweep-title' },
     element('div', { class: 'job-head' }, title, badge, element('div', { class: 'job-actions' }, pause, resume, cancel, remove)), line, problem, bar, stats, verdict, never,
-    element('div', { class: 'actions' }, promote, csv), promoted,
+    element('div', { class: 'actions' }, promotion.button, csv), promotion.line,
     element('div', { class: 'charts' }, curves.box, axes.box));
   /** @type {unknown[]} */
   let drawn = [];
-  let shown = '';
+  const trials = createTrialTable(sort);
+  table.append(trials.table);
 
   /** Does something to the sweep on show. @param {(sweep: Sweep) => Promise<unknown>} what @param {string} said */
   async function act(what, said) {
@@ -141,13 +143,6 @@ function createCard(store, refresh) {
     location.hash = 'compare';
     return true;
   }, 'The comparison is deleted.'));
-  promote.addEventListener('click', () => act(async ({ id, best }) => {
-    if (best === null) return;
-    const { model, version } = await promoteTrial(id, best);
-    promoted.replaceChildren(`It is ${model}, version ${version}, and in production. `,
-      element('a', { href: `#models/${model}/${version}` }, 'See it among the models'), ', where that can be taken back.');
-  }, 'The best network is in production.'));
-
   /** @param {string} by @param {boolean} falling */
   function sort(by, falling) {
     const sweep = shownSweep(store.state);
@@ -167,12 +162,7 @@ function createCard(store, refresh) {
     curves.show(known && curvesOf(known));
     axes.show(known && axesOf(known));
     if (!known) return;
-    const focused = table.contains(document.activeElement) ? document.activeElement : null;
-    const wanted = focused?.getAttribute('data-key') ?? focused?.getAttribute('href');
-    table.replaceChildren(trialTable(known.results, { by, falling }, sort));
-    for (const one of table.querySelectorAll('button, a')) {
-      if (wanted && (one.getAttribute('data-key') ?? one.getAttribute('href')) === wanted) /** @type {HTMLElement} */ (one).focus();
-    }
+    trials.show(known.results, { by, falling });
   }
 
   /** The line of the row that is pointed at stands out. @param {Event} event */
@@ -190,26 +180,24 @@ function createCard(store, refresh) {
     /** @param {State} state */
     show(state) {
       const sweep = shownSweep(state);
+      promotion.show(state, sweep);
       for (const one of [badge, csv]) one.hidden = !sweep;
       if (!sweep) {
         setText(title, state.sweeps?.length === 0 ? 'No comparison yet' : 'Comparisons');
         setText(line, EMPTY);
-        for (const one of [pause, resume, cancel, remove, bar, promote, table, never]) one.hidden = true;
+        for (const one of [pause, resume, cancel, remove, bar, table, never]) one.hidden = true;
         return;
       }
-      if (shown !== sweep.id) promoted.replaceChildren();
-      shown = sweep.id;
       setText(title, sweep.name);
       badge.dataset.state = sweep.state;
       setText(badge, STATES[sweep.state]);
-      setText(line, `Asked for ${dateTime(sweep.created_at)}. Picked by validation accuracy; the test images decide nothing.`);
+      setText(line, `Started ${dateTime(sweep.created_at)}. The best is picked on validation images; the test images only check it.`);
       pause.hidden = sweep.state !== 'queued' && sweep.state !== 'running';
       resume.hidden = sweep.state !== 'paused';
       cancel.hidden = !isActive(sweep);
       remove.hidden = isActive(sweep);
       bar.hidden = !isActive(sweep);
       bar.value = over(sweep) / Math.max(1, sweep.counts.total - sweep.counts.invalid);
-      promote.hidden = isActive(sweep) || sweep.best === null;
       csv.setAttribute('href', `/api/v1/sweeps/${sweep.id}/results?format=csv`);
       stats.replaceChildren(...statsOf(sweep).map(([name, value]) =>
         element('div', {}, element('dt', {}, name), element('dd', {}, value))));

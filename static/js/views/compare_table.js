@@ -59,32 +59,72 @@ const order = ({ value }, falling) => (/** @type {Trial} */ a, /** @type {Trial}
   return falling ? -sign : sign;
 };
 
+/** @param {Trial} trial @param {boolean} isBest @param {Column[]} all */
+function rowOf(trial, isBest, all) {
+  const number = trial.job ? element('a', { href: `#train/${trial.job}` }, `${trial.trial}`) : String(trial.trial);
+  return element('tr', { 'data-trial': String(trial.trial), ...(isBest && { 'data-best': '' }) },
+    element('th', { scope: 'row' }, number, ...(isBest ? [' ', element('span', { class: 'star', 'aria-hidden': 'true' }, '\u2605'),
+      element('span', { class: 'visually-hidden' }, 'the best')] : [])),
+    ...all.map(({ text }) => element('td', {}, text(trial))), state(trial));
+}
+
 /**
- * @param {SweepResults} results   the best first
- * @param {{ by: string | null, falling: boolean }} sorted   by the key of a column; null: as they are
- * @param {(by: string, falling: boolean) => void} onSort
+ * Puts children in order and moves only those that are out of place, so that the browser lays out little anew and the
+ * focus stays where it is.
+ * @param {Element} parent @param {Element[]} children
  */
-export function trialTable(results, { by, falling }, onSort) {
-  const all = columns(results);
-  const sorting = all.find(({ key }) => key === by);
-  const trials = sorting ? [...results.data].sort(order(sorting, falling)) : results.data;
-  const heads = all.map((column) => {
-    const isSorted = column === sorting;
-    const button = element('button', { class: 'sort', type: 'button', 'data-key': column.key }, column.label,
-      element('span', { 'aria-hidden': 'true' }, isSorted ? (falling ? ' \u2193' : ' \u2191') : ''));
-    button.addEventListener('click', () => onSort(column.key, isSorted ? !falling : column.key === 'validation' || column.key === 'test'));
-    return element('th', { scope: 'col', ...(isSorted && { 'aria-sort': falling ? 'descending' : 'ascending' }) }, button);
+function settle(parent, children) {
+  const wanted = new Set(children);
+  for (const old of [...parent.children]) if (!wanted.has(old)) old.remove();
+  children.forEach((child, i) => {
+    if (parent.children[i] !== child) parent.insertBefore(child, parent.children[i] ?? null);
   });
-  const rows = trials.map((trial) => {
-    const number = trial.job ? element('a', { href: `#train/${trial.job}` }, `${trial.trial}`) : String(trial.trial);
-    const isBest = trial.trial === results.best;
-    return element('tr', { 'data-trial': String(trial.trial), ...(isBest && { 'data-best': '' }) },
-      element('th', { scope: 'row' }, number, ...(isBest ? [' ', element('span', { class: 'star', 'aria-hidden': 'true' }, '\u2605'),
-        element('span', { class: 'visually-hidden' }, 'the best')] : [])),
-      ...all.map(({ text }) => element('td', {}, text(trial))), state(trial));
-  });
-  return element('table', {},
-    element('caption', { class: 'visually-hidden' }, 'Trials; each heading sorts by its column'),
-    element('thead', {}, element('tr', {}, element('th', { scope: 'col' }, 'Trial'), ...heads, element('th', { scope: 'col' }, 'State'))),
-    element('tbody', {}, ...rows));
+}
+
+/** @param {(by: string, falling: boolean) => void} onSort */
+export function createTrialTable(onSort) {
+  const head = element('tr');
+  const body = element('tbody');
+  const table = element('table', {},
+    element('caption', { class: 'visually-hidden' }, 'Trials; each heading sorts by its column'), element('thead', {}, head), body);
+  /** @type {Map<string, HTMLElement>} by what they show */
+  let rows = new Map();
+  let heads = '';
+
+  /** @param {Column[]} all @param {Column | undefined} sorting @param {boolean} falling */
+  function showHeads(all, sorting, falling) {
+    const key = `${all.map((column) => column.key)} ${sorting?.key} ${falling}`;
+    if (key === heads) return;
+    heads = key;
+    const focused = document.activeElement?.getAttribute('data-key');
+    head.replaceChildren(element('th', { scope: 'col' }, 'Trial'), ...all.map((column) => {
+      const isSorted = column === sorting;
+      const button = element('button', { class: 'sort', type: 'button', 'data-key': column.key }, column.label,
+        element('span', { 'aria-hidden': 'true' }, isSorted ? (falling ? ' \u2193' : ' \u2191') : ''));
+      button.addEventListener('click', () => onSort(column.key, isSorted ? !falling : column.key === 'validation' || column.key === 'test'));
+      return element('th', { scope: 'col', ...(isSorted && { 'aria-sort': falling ? 'descending' : 'ascending' }) }, button);
+    }), element('th', { scope: 'col' }, 'State'));
+    for (const button of head.querySelectorAll('button')) if (focused && button.dataset.key === focused) button.focus();
+  }
+
+  return {
+    table,
+    /**
+     * @param {SweepResults} results   the best first
+     * @param {{ by: string | null, falling: boolean }} sorted   by the key of a column; null: as they are
+     */
+    show(results, { by, falling }) {
+      const all = columns(results);
+      const sorting = all.find(({ key }) => key === by);
+      const trials = sorting ? [...results.data].sort(order(sorting, falling)) : results.data;
+      showHeads(all, sorting, falling);
+      const before = rows;
+      rows = new Map(trials.map((trial) => {
+        const isBest = trial.trial === results.best;
+        const key = JSON.stringify([all.map((column) => column.key), trial, isBest]);
+        return [key, before.get(key) ?? rowOf(trial, isBest, all)];
+      }));
+      settle(body, [...rows.values()]);
+    },
+  };
 }
