@@ -179,6 +179,16 @@ describe('own data', () => {
     assert.deepEqual(config.datasets.map(({ name, repeat }) => [name, repeat]), [['mnist', 1], ['drawings', 7]]);
   });
 
+  test('and the version to start from may be in the address, also when the page is loaded with it', async () => {
+    const page = await visit({ at: '#train?from=digits/1&mix=drawings' });
+    await page.waitForFunction(() => document.querySelector('#init_from').value === 'digits/1');
+    assert.equal(await page.locator('#preset').isDisabled(), true);
+    await page.selectOption('#init_from', '');
+    await service.train({ model: { preset: 'small' }, training: { epochs: 1, train_limit: 1000 } });
+    await page.locator('#init_from option[value="digits/2"]').waitFor({ state: 'attached' });
+    assert.equal(await page.inputValue('#init_from'), ''); // the reader's choice counts
+  });
+
   test('alone may be too little, which is said beside the batch size', async () => {
     const page = await visit({ at: '#train?dataset=drawings', expect: /status of 422/ });
     await page.waitForFunction(() => document.querySelector('#dataset').value === 'drawings');

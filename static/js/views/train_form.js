@@ -95,8 +95,8 @@ function mixFields() {
   const repeat = /** @type {HTMLInputElement} */ (element('input', { id: 'repeat', name: 'repeat', inputmode: 'numeric', autocomplete: 'off',
     'data-pointer': '/datasets/1/repeat' }));
   const boxes = [
-    element('div', { class: 'field' }, element('label', { for: 'mix' }, 'Mixed with'), mix),
-    element('div', { class: 'field' }, element('label', { for: 'repeat' }, 'Times each'), repeat),
+    element('div', { class: 'field field-wide' }, element('label', { for: 'mix' }, 'Mixed with'), mix),
+    element('div', { class: 'field field-wide' }, element('label', { for: 'repeat' }, 'Times each'), repeat),
   ];
   return { mix, repeat, boxes };
 }
@@ -118,7 +118,6 @@ function createImages(form) {
 
   function follow() {
     offer(mix, [element('option', { value: '' }, 'Nothing'), ...options(known.filter(({ name }) => name !== dataset.value))]);
-    boxes[0].classList.toggle('field-wide', mix.value === '');
     boxes[1].hidden = mix.value === '';
   }
 
@@ -146,16 +145,21 @@ function startFrom(store) {
   const preset = byId('preset', HTMLSelectElement);
   let known = '';
   let wanted = '';
+  let pending = ''; // that the address asks for, until it is known
   const follow = () => {
     preset.disabled = from.value !== ''; // its layers are the version's
   };
-  from.addEventListener('change', follow);
+  from.addEventListener('change', () => {
+    pending = '';
+    follow();
+  });
   store.subscribe(({ models, route }) => {
     const versions = models.flatMap((model) => model.versions);
     const key = String(versions.map(({ model, version }) => `${model}/${version}`));
     const asked = (route.view === 'train' && route.query.get('from')) || '';
     if (key === known && asked === wanted) return;
-    const chosen = asked !== wanted ? asked : from.value;
+    if (asked !== wanted) pending = asked;
+    const chosen = asked !== wanted ? asked : pending || from.value;
     known = key;
     wanted = asked;
     from.replaceChildren(element('option', { value: '' }, 'Nothing: random weights'),
@@ -163,6 +167,7 @@ function startFrom(store) {
         `${model}, version ${version} (${percent(metrics.test_accuracy, 2)})`)));
     from.value = chosen;
     if (from.selectedIndex < 0) from.value = '';
+    else pending = '';
     follow();
   });
 }
