@@ -203,6 +203,13 @@ static void part_pointer(const json_t *json, size_t index, const char *field, ch
         snprintf(ret_pointer, 48, "/dataset");
 }
 
+/* Files may also go between the opening of a job's datasets and this check: then the job must say so. */
+static void add_unreadable(struct problems *problems, enum status status, const char *pointer,
+                           const struct error *err)
+{
+    problems_add(problems, status == ERR_NOT_FOUND ? status : ERR_ARGUMENT, pointer, "%s", err->message);
+}
+
 /* How many images a part has; pins the revision of own data. */
 static enum status find_part(const json_t *json, size_t index, struct datasets *datasets,
                              struct job_part *part, struct dataset_info *ret_info, struct problems *problems)
@@ -224,7 +231,7 @@ static enum status find_part(const json_t *json, size_t index, struct datasets *
     if (status == OK && ret_info->splits[SPLIT_TRAIN].count == 0)
         status = error_set(&err, ERR_NOT_FOUND, "%s has no images yet", part->name);
     if (status)
-        problems_add(problems, ERR_ARGUMENT, name, "%s", err.message);
+        add_unreadable(problems, status, name, &err);
     else if (part->revision == 0)
         part->revision = ret_info->revision;
     return status;
@@ -239,7 +246,7 @@ static enum status find_test(struct job_request *request, struct datasets *datas
         snprintf(request->test_dataset, sizeof request->test_dataset, "%s", DEFAULT_DATASET);
     enum status status = datasets_split_info(datasets, request->test_dataset, SPLIT_TEST, &info, &err);
     if (status)
-        problems_add(problems, ERR_ARGUMENT, "/test_dataset", "%s", err.message);
+        add_unreadable(problems, status, "/test_dataset", &err);
     else
         request->test_images = info.count;
     return status;

@@ -180,6 +180,20 @@ static void each_fault_is_named_by_its_place(void **state)
     }
 }
 
+/* So a job whose files go just as it begins fails by the name of that. */
+static void a_dataset_that_is_missing_is_no_wrong_argument(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"{\"dataset\":\"absent\"}",
+                                        "{\"dataset\":\"tiny\",\"test_dataset\":\"absent\"}"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct job_request request;
+        struct problems problems;
+        assert_int_not_equal(check(texts[i], &no_limits, &request, &problems), OK);
+        assert_int_equal(problems.items[0].code, ERR_NOT_FOUND);
+    }
+}
+
 static void all_faults_are_named_at_once(void **state)
 {
     (void)state;
@@ -223,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_recipe_sets_the_defaults_of_model_and_training),
         cmocka_unit_test(what_was_not_given_is_not_in_the_json),
         cmocka_unit_test(each_fault_is_named_by_its_place),
+        cmocka_unit_test(a_dataset_that_is_missing_is_no_wrong_argument),
         cmocka_unit_test(all_faults_are_named_at_once),
         cmocka_unit_test(a_job_beyond_the_memory_limit_is_refused),
     };
