@@ -136,17 +136,20 @@ describe('a comparison', () => {
   });
 
   test('asks before its best replaces a network that was right more often', async () => {
+    const better = await sweep({ name: 'better', parameters: { '/training/seed': [1] },
+      base: { model: { preset: 'small' }, training: { epochs: 2, train_limit: 3000 } } });
+    await service.call('POST', `/api/v1/sweeps/${better.id}/promote`);
     const worse = await sweep({ name: 'worse', parameters: { '/training/seed': [1, 2] },
       base: { model: { preset: 'small' }, training: { epochs: 1, train_limit: 128 } } });
     const page = await visit({ at: `#compare/${worse.id}` });
     const promote = page.getByRole('button', { name: 'Put the best into production' });
     await promote.click();
-    await expectText(page, '#ask-text', /^In production is digits, version 1: right on [\d.]+\u202f% of its test images/);
-    await page.getByRole('button', { name: 'Keep version 1' }).click();
-    assert.deepEqual((await service.call('GET', '/api/v1/models/digits')).aliases, { production: 1 });
+    await expectText(page, '#ask-text', /^In production is digits, version 2: right on [\d.]+\u202f% of its test images/);
+    await page.getByRole('button', { name: 'Keep version 2' }).click();
+    assert.deepEqual((await service.call('GET', '/api/v1/models/digits')).aliases, { production: 2 });
     await promote.click();
     await page.getByRole('button', { name: 'Replace it' }).click();
-    await expectText(page, '.compare .job [role=status]', /^The best is digits, version 2, and in production\./);
+    await expectText(page, '.compare .job [role=status]', /^The best is digits, version 3, and in production\./);
     await page.getByRole('button', { name: 'Put the best into production' }).waitFor({ state: 'hidden' });
   });
 
