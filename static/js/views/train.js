@@ -257,8 +257,11 @@ function startButtons(store, refresh) {
   });
   onPress('job-delete', async ({ id }) => {
     if (!await ask(DELETE)) return '';
+    if (store.state.picked === id) {
+      location.hash = 'train'; // before it is gone: nobody shall ask for it any more
+      await new Promise((resolve) => setTimeout(resolve));
+    }
     await deleteJob(id);
-    if (store.state.picked === id) location.hash = 'train';
     return 'The training is deleted.';
   });
 }
