@@ -393,12 +393,21 @@ static enum status wait_for_jobs(struct jobs *jobs, struct error *err)
     return OK;
 }
 
+/* With the mutex held: each thread of the runner that has no job in hand has a place for one. */
+static struct live_job *find_place(struct jobs *jobs)
+{
+    struct live_job *place = jobs->live;
+    while (*place->id)
+        place++;
+    return place;
+}
+
 bool jobs_take(struct jobs *jobs, struct live_job **ret_live, struct job_record *ret_record)
 {
     struct error err;
     bool taken = false;
     pthread_mutex_lock(&jobs->mutex);
-    struct live_job *live = jobs_find_live(jobs, "");
+    struct live_job *live = find_place(jobs);
     while (!jobs->stopping && !taken) {
         enum status status = start_next(jobs, live, ret_record, &err);
         taken = status == OK;
@@ -409,7 +418,7 @@ bool jobs_take(struct jobs *jobs, struct live_job **ret_live, struct job_record 
             wait_at_most(jobs, RETRY_MS);
         }
         if (!taken)
-            live = jobs_find_live(jobs, "");
+            live = find_place(jobs);
     }
     pthread_mutex_unlock(&jobs->mutex);
     *ret_live = live;

@@ -88,7 +88,7 @@ static void wait_for_jobs(int64_t wanted)
 static struct retention *keep_jobs(int64_t keep, struct sweeps **ret_sweeps)
 {
     struct app *app = services();
-    struct retention *retention;
+    struct retention *retention = NULL;
     struct error err;
     if (sweeps_create(app->store, app->jobs, app->registry, app->datasets, 2, ret_sweeps, &err) ||
         retention_create(app->store, app->jobs, *ret_sweeps, keep, &retention, &err))
