@@ -1,6 +1,7 @@
 #include "engine/atomic_file.h"
 
-#include <errno.h>
+#include "engine/write_all.h"
+
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -23,17 +24,7 @@ enum status atomic_file_begin(struct atomic_file *ret_file, const char *path, st
 
 enum status atomic_file_append(struct atomic_file *file, const void *data, size_t size, struct error *err)
 {
-    const char *bytes = data;
-    while (size > 0) {
-        ssize_t written = write(file->descriptor, bytes, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return error_set_errno(err, "cannot write %s", file->path);
-        bytes += written;
-        size -= (size_t)written;
-    }
-    return OK;
+    return write_all(file->descriptor, data, size) ? OK : error_set_errno(err, "cannot write %s", file->path);
 }
 
 static enum status sync_folder_of(const char *path, struct error *err)

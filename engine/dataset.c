@@ -1,5 +1,6 @@
 #include "engine/dataset.h"
 #include "engine/engine.h"
+#include "engine/write_all.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@ struct dataset {
 
 /* ---- Making and sharing ------------------------------------------------------------------------ */
 
-static uint8_t *dataset_labels(struct dataset *dataset)
+static uint8_t *labels_of(struct dataset *dataset)
 {
     return dataset->bytes + dataset->count * IMAGE_PIXELS;
 }
@@ -81,7 +82,7 @@ enum status dataset_create(const uint8_t *images, const uint8_t *labels, size_t 
     if (!dataset)
         return ERR_MEMORY;
     memcpy(dataset->bytes, images, count * IMAGE_PIXELS);
-    memcpy(dataset_labels(dataset), labels, count);
+    memcpy(labels_of(dataset), labels, count);
     dataset_seal(dataset);
     *ret_dataset = dataset;
     return OK;
@@ -109,9 +110,14 @@ const uint8_t *dataset_image(const struct dataset *dataset, size_t index)
     return dataset->bytes + index * IMAGE_PIXELS;
 }
 
+const uint8_t *dataset_labels(const struct dataset *dataset)
+{
+    return dataset->bytes + dataset->count * IMAGE_PIXELS;
+}
+
 int dataset_label(const struct dataset *dataset, size_t index)
 {
-    return dataset->bytes[dataset->count * IMAGE_PIXELS + index];
+    return dataset_labels(dataset)[index];
 }
 
 void dataset_divide(struct dataset *dataset, const struct train_split *split)
@@ -222,18 +228,6 @@ static enum status idx_open(const char *folder, const char *name, struct idx_fil
     file->count_max = DATASET_MAX_IMAGES;
     enum status status = idx_open_descriptor(folder, name, file, &descriptor, err);
     return status ? status : idx_open_take(descriptor, file, err);
-}
-
-static bool write_all(int descriptor, const uint8_t *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(descriptor, bytes, size);
-        if (written < 0)
-            return false;
-        bytes += written;
-        size -= (size_t)written;
-    }
-    return true;
 }
 
 /* By a file that is nowhere but in memory: zlib tells plain from gzip by itself only where it reads a descriptor. */
@@ -379,16 +373,16 @@ static enum status read_bytes(struct idx_file *images, struct idx_file *labels, 
 
     uint64_t start = labels->offset;
     snprintf(what, sizeof what, "%zu labels of one byte", count);
-    status = idx_read(labels, dataset_labels(dataset), count, what, err);
+    status = idx_read(labels, labels_of(dataset), count, what, err);
     if (status == OK)
         status = idx_expect_end(labels, err);
     if (status != OK)
         return status;
 
-    size_t bad = first_bad_label(dataset_labels(dataset), count);
+    size_t bad = first_bad_label(labels_of(dataset), count);
     if (bad < count)
         return idx_fault(labels, err, "offset %llu: label %zu is %d, expected 0 to %d",
-                         (unsigned long long)(start + bad), bad, dataset_labels(dataset)[bad], CLASSES - 1);
+                         (unsigned long long)(start + bad), bad, labels_of(dataset)[bad], CLASSES - 1);
     return OK;
 }
 

@@ -242,7 +242,9 @@ MUST_CHECK enum status dataset_create(const uint8_t *images, const uint8_t *labe
 struct dataset *dataset_ref(struct dataset *dataset);
 void dataset_unref(struct dataset *dataset);
 size_t dataset_count(const struct dataset *dataset);
-const uint8_t *dataset_image(const struct dataset *dataset, size_t index); /* 784 bytes */
+/* 784 bytes; those of the next image follow. */
+const uint8_t *dataset_image(const struct dataset *dataset, size_t index);
+const uint8_t *dataset_labels(const struct dataset *dataset); /* a byte an image, 0..9 */
 int dataset_label(const struct dataset *dataset, size_t index);
 
 /* How a run with `config` divides the dataset: train_split_of, unless it is a mix. */

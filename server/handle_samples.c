@@ -202,20 +202,14 @@ static void add_archive(struct app *app, struct request *request, const char *na
 static void add_dataset(struct app *app, struct request *request, const char *name,
                         const struct dataset *dataset)
 {
-    size_t count = dataset_count(dataset);
-    uint8_t *labels = malloc(count);
+    const struct sample_batch batch = {(const uint8_t(*)[IMAGE_PIXELS])dataset_image(dataset, 0),
+                                       dataset_labels(dataset), dataset_count(dataset)};
     json_t *none = json_array();
-    if (!labels || !none) {
-        reply_problem(request, PROBLEM_OVERLOADED, "There is no memory for the images.");
-    } else {
-        for (size_t i = 0; i < count; i++)
-            labels[i] = (uint8_t)dataset_label(dataset, i);
-        const struct sample_batch batch = {(const uint8_t(*)[IMAGE_PIXELS])dataset_image(dataset, 0), labels,
-                                           count};
+    if (none)
         add_batch(app, request, name, &batch, 0, none);
-    }
+    else
+        reply_problem(request, PROBLEM_OVERLOADED, "There is no memory for the answer.");
     json_decref(none);
-    free(labels);
 }
 
 /* Such files have the labels, and images as the network sees them: nothing is left to say in the query. */

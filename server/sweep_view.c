@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FROM_NOW                                                                                             \
-    9007199254740991LL /* no event has such an id: a stream after it tells what happens from now on */
+/* No event has such an id: a stream after it tells what happens from now on. */
+#define FROM_NOW 9007199254740991LL
 
 /* ---- Figures ------------------------------------------------------------------------------------- */
 

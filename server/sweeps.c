@@ -349,8 +349,8 @@ static enum status go_on_comparing(struct sweeps *sweeps, struct round *round, s
 static void tend(struct sweeps *sweeps, bool may_compare)
 {
     struct error err;
-    struct round round = {.fed = true,
-                          .may_compare = may_compare}; /* what is queued is the feeder's decision */
+    /* What is queued is the feeder's decision. */
+    struct round round = {.fed = true, .may_compare = may_compare};
     pthread_mutex_lock(&sweeps->mutex);
     if (go_on_comparing(sweeps, &round, &err))
         log_error("sweeps: %s", err.message);
@@ -418,8 +418,8 @@ enum status sweeps_start(struct sweeps *sweeps, const struct sweep_request *requ
     if (status)
         return status;
     log_info("sweep %s: %zu trials, %zu of them possible", ret_id, plan->count, plan->possible);
-    tend(sweeps,
-         false); /* one without a possible trial is over; to compare is for the runner, not for a client */
+    /* One without a possible trial is over; to compare is for the runner, not for a client. */
+    tend(sweeps, false);
     jobs_wake(sweeps->jobs);
     return OK;
 }

@@ -18,8 +18,8 @@ struct sweeps {
     /* Guards what is decided from the store and then done: the next trial, the end of a rung, files, promotion. The locks of
      * store, jobs and registry are taken under it. */
     pthread_mutex_t mutex;
-    char comparing[SWEEP_ID_LENGTH +
-                   1]; /* whose best trial is held against what is in production, without the mutex */
+    /* The sweep whose best trial is held against what is in production, without the mutex; "" for none. */
+    char comparing[SWEEP_ID_LENGTH + 1];
 };
 
 MUST_CHECK enum status sweeps_read_request(const struct sweep_record *record,
