@@ -1,5 +1,7 @@
 // What the page knows, in one place. Views read it and are told when it changes; nobody else keeps copies.
 
+import { ApiError, ConnectionError } from './api.js';
+
 /**
  * @typedef {import('./api.js').Job} Job
  * @typedef {import('./api.js').Metrics} Metrics
@@ -106,6 +108,22 @@ export const isMissing = ({ jobs, picked, asked }) =>
 export function activeSweep({ sweeps }) {
   const active = (sweeps ?? []).filter(isActive);
   return active.find(({ state }) => state === 'running') ?? active.at(-1);
+}
+
+/** The version that answers when a request names none. @param {Model[]} models */
+export function inProduction(models) {
+  const model = models.find(({ production }) => production);
+  return model?.versions.find(({ version }) => version === model.production);
+}
+
+/**
+ * Why a request has failed: a lost connection is shown by the whole page, what the server refused by `say`.
+ * @param {Store} store @param {unknown} error @param {(error: ApiError) => void} say
+ */
+export function tellFailure(store, error, say) {
+  if (error instanceof ConnectionError) store.set({ connected: false });
+  else if (error instanceof ApiError) say(error);
+  else throw error;
 }
 
 /** How many trials of a sweep are over. @param {Sweep} sweep */

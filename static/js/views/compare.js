@@ -1,14 +1,14 @@
 // The screen of comparisons: one with its verdict, pictures and table, the form that starts another, and those that were.
 
 import { announce } from '../announce.js';
-import { ApiError, ConnectionError, changeSweep, deleteSweep } from '../api.js';
+import { changeSweep, deleteSweep } from '../api.js';
 import { ask } from '../ask.js';
 import { overlay } from '../chart/overlay.js';
 import { parallel } from '../chart/parallel.js';
 import { savePicture } from '../chart/svg.js';
 import { element, setText } from '../dom.js';
 import { dateTime, duration, percent } from '../format.js';
-import { STATES, isActive, shownSweep } from '../store.js';
+import { STATES, isActive, shownSweep, tellFailure, trialsOver } from '../store.js';
 import { compareForm } from './compare_form.js';
 import { createPromotion } from './compare_promote.js';
 import { createTrialTable, hasSeeds, nameOf, trialName } from './compare_table.js';
@@ -25,14 +25,11 @@ const EMPTY = 'Try the activations first: the same network learns with relu, sig
 const NEVER = 'A network that never learned gives every picture about the same answer. Where many layers each make the gradient '
   + 'smaller, as sigmoid does, too little of it reaches the first of them. More epochs may help; so does another activation.';
 
-/** @param {Sweep} sweep */
-const over = ({ counts }) => counts.succeeded + counts.stopped + counts.failed + counts.cancelled;
-
 /** @param {Sweep} sweep @returns {[string, string][]} */
 function statsOf(sweep) {
   const { counts, state, eta_seconds: left } = sweep;
   return [
-    ['Trained', `${over(sweep)} of ${counts.total - counts.invalid}`],
+    ['Trained', `${trialsOver(sweep)} of ${counts.total - counts.invalid}`],
     ...(counts.invalid ? /** @type {[string, string][]} */ ([['Cannot be built', String(counts.invalid)]]) : []),
     ...(counts.failed ? /** @type {[string, string][]} */ ([['Failed', String(counts.failed)]]) : []),
     ...(isActive(sweep) ? /** @type {[string, string][]} */ ([['Time left', state === 'paused' ? 'paused' : duration(left)]]) : []),
@@ -124,9 +121,7 @@ function createCard(store, refresh) {
       if (await what(sweep) === false) return;
       announce(said);
     } catch (error) {
-      if (error instanceof ConnectionError) store.set({ connected: false });
-      else if (error instanceof ApiError) setText(problem, error.message);
-      else throw error;
+      tellFailure(store, error, ({ message }) => setText(problem, message));
     }
     refresh();
   }
@@ -197,7 +192,7 @@ function createCard(store, refresh) {
       cancel.hidden = !isActive(sweep);
       remove.hidden = isActive(sweep);
       bar.hidden = !isActive(sweep);
-      bar.value = over(sweep) / Math.max(1, sweep.counts.total - sweep.counts.invalid);
+      bar.value = trialsOver(sweep) / Math.max(1, sweep.counts.total - sweep.counts.invalid);
       csv.setAttribute('href', `/api/v1/sweeps/${sweep.id}/results?format=csv`);
       stats.replaceChildren(...statsOf(sweep).map(([name, value]) =>
         element('div', {}, element('dt', {}, name), element('dd', {}, value))));

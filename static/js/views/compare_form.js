@@ -1,10 +1,11 @@
 // The form that starts a comparison: what varies, how long each is trained, and what that takes.
 
 import { announce } from '../announce.js';
-import { ApiError, ConnectionError, estimateSweep, startSweep } from '../api.js';
+import { estimateSweep, startSweep } from '../api.js';
 import { element, setText } from '../dom.js';
 import { createErrors } from '../fields.js';
 import { duration, integer, typed } from '../format.js';
+import { tellFailure } from '../store.js';
 
 /** @typedef {import('../store.js').Store} Store */
 
@@ -84,13 +85,6 @@ export function compareForm(store, refresh) {
     return { name: 'grid', parameters, base: { model: { blocks: {} }, training }, ...(seeds && { seeds: typed(seeds) }) };
   }
 
-  /** @param {unknown} error @param {(error: ApiError) => void} say */
-  function fail(error, say) {
-    if (error instanceof ConnectionError) store.set({ connected: false });
-    else if (error instanceof ApiError) say(error);
-    else throw error;
-  }
-
   async function reckon() {
     const number = ++asked;
     setText(estimate, 'Reckoning how long it takes…');
@@ -102,7 +96,7 @@ export function compareForm(store, refresh) {
     } catch (error) {
       if (number !== asked) return;
       setText(estimate, '');
-      fail(error, errors.show);
+      tellFailure(store, error, errors.show);
     }
   }
 
@@ -131,7 +125,7 @@ export function compareForm(store, refresh) {
       announce('The comparison is started.');
       refresh();
     } catch (error) {
-      fail(error, errors.refuse);
+      tellFailure(store, error, errors.refuse);
     } finally {
       button.disabled = false;
     }

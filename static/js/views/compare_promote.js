@@ -4,10 +4,9 @@ import { listModels, promoteTrial } from '../api.js';
 import { ask } from '../ask.js';
 import { element } from '../dom.js';
 import { percent } from '../format.js';
-import { isActive } from '../store.js';
+import { inProduction, isActive } from '../store.js';
 
 /**
- * @typedef {import('../api.js').Model} Model
  * @typedef {import('../api.js').Sweep} Sweep
  * @typedef {import('../api.js').Version} Version
  * @typedef {import('../store.js').State} State
@@ -16,12 +15,6 @@ import { isActive } from '../store.js';
 /** The best trial of a sweep, as far as its results are known. @param {State} state @param {Sweep} sweep */
 const bestOf = ({ comparison }, { id, best }) =>
   (comparison?.sweep === id ? comparison.results.data.find(({ trial }) => trial === best) : undefined);
-
-/** The version that answers when none is asked for. @param {Model[]} models */
-function inProduction(models) {
-  const model = models.find(({ production }) => production);
-  return model?.versions.find(({ version }) => version === model.production);
-}
 
 /** Asks before a version is replaced that was right more often. @param {State} state @param {Sweep} sweep */
 async function mayReplace(state, sweep) {

@@ -1,9 +1,11 @@
 // "Wrong? It was…": keeps the drawing with the digit that it really is, as own data, and trains the network on what was kept.
 
-import { ConnectionError, OWN_DATA, estimateSweep, keepDrawing, startJob, takeBack } from '../api.js';
+import { ConnectionError, OWN_DATA, keepDrawing, startJob, takeBack } from '../api.js';
 import { element } from '../dom.js';
+import { estimateJob } from '../estimate.js';
 import { evaluated } from '../evaluated.js';
 import { duration } from '../format.js';
+import { inProduction } from '../store.js';
 
 /**
  * @typedef {import('../api.js').Job} Job
@@ -28,7 +30,7 @@ const drawings = (count) => `${count} drawing${count === 1 ? '' : 's'}`;
 const kept = (count) => `${drawings(count)} ${count === 1 ? 'is' : 'are'} kept.`;
 
 /** @param {From} from */
-const request = (from) => ({ name: from.model, init_from: from,
+const request = (from) => ({ name: from.model, init_from: { model: from.model, version: from.version },
   datasets: [{ name: 'mnist' }, { name: OWN_DATA, repeat: REPEAT }], training: TRAINING });
 
 /** Where Train's form has the same. @param {From} from */
@@ -80,12 +82,6 @@ export function createKeep(place, drawing, store) {
     }
   }
 
-  /** @returns {From | null} what is trained further; null: nothing yet */
-  function production() {
-    const model = store.state.models.find((one) => one.production);
-    return model?.production ? { model: model.name, version: model.production } : null;
-  }
-
   /** @param {number} id @param {number} count that would be kept with it */
   const undo = (id, count) => attempt(said, async () => {
     await takeBack(id);
@@ -112,8 +108,7 @@ export function createKeep(place, drawing, store) {
         button('Not now', () => plan.replaceChildren())));
     go.focus();
     attempt(takes, async () => {
-      const { init_from, datasets, training: { epochs, ...rest } } = request(from);
-      const { seconds } = await estimateSweep({ parameters: { '/training/epochs': [epochs] }, base: { init_from, datasets, training: rest } });
+      const { seconds } = await estimateJob(request(from));
       takes.replaceChildren(seconds === null ? '' : `That takes about ${duration(seconds)}.`);
     });
   }
@@ -138,7 +133,7 @@ export function createKeep(place, drawing, store) {
   /** @param {string} digit */
   const keep = (digit) => attempt(said, async () => {
     const { id, count } = await keepDrawing(drawing(), Number(digit));
-    const from = production();
+    const from = inProduction(store.state.models);
     const back = button('Undo', () => undo(id, count));
     plan.replaceChildren();
     said.replaceChildren(`Kept as a ${digit}, to train on. ${kept(count)} `, back,

@@ -1,9 +1,10 @@
 // The screen of what was learnt: every version in a table, one of them in full, and the names that point at them.
 
-import { ApiError, ConnectionError, deleteVersion, importVersion, listModels, moveAlias, removeAlias, rollBack } from '../api.js';
+import { ConnectionError, deleteVersion, importVersion, listModels, moveAlias, removeAlias, rollBack } from '../api.js';
 import { ask } from '../ask.js';
 import { byId, element, setText } from '../dom.js';
 import { dateTime, duration, integer, percent } from '../format.js';
+import { tellFailure } from '../store.js';
 import { aliasCard } from './aliases.js';
 import { versionCard } from './version.js';
 
@@ -95,9 +96,7 @@ function createChanges(store) {
     try {
       await change();
     } catch (error) {
-      if (error instanceof ConnectionError) store.set({ connected: false });
-      else if (error instanceof ApiError) say(error.message);
-      else throw error;
+      tellFailure(store, error, ({ message }) => say(message));
     }
   }
 

@@ -1,12 +1,12 @@
 // The screen of trainings: one job with its curves, the form that starts another, and those that were.
 
 import { announce } from '../announce.js';
-import { ApiError, ConnectionError, changeJob, deleteJob, prioritiseJob } from '../api.js';
+import { changeJob, deleteJob, prioritiseJob } from '../api.js';
 import { ask } from '../ask.js';
 import { createLineChart } from '../chart/line.js';
 import { byId, element, setText } from '../dom.js';
 import { dateTime, decimals, duration, integer, loss, percent } from '../format.js';
-import { STATES, isActive, isMissing, shareDone, shownJob } from '../store.js';
+import { STATES, isActive, isMissing, shareDone, shownJob, tellFailure } from '../store.js';
 import { startForm } from './train_form.js';
 
 /**
@@ -232,9 +232,7 @@ function startButtons(store, refresh) {
         const done = await act(job);
         if (done) announce(done);
       } catch (error) {
-        if (error instanceof ConnectionError) store.set({ connected: false });
-        else if (error instanceof ApiError) setText(problem, error.message);
-        else throw error;
+        tellFailure(store, error, ({ message }) => setText(problem, message));
       }
       refresh();
     });

@@ -1,10 +1,12 @@
 // The form that starts a training: on which images, from which weights, by which recipe, and what that takes.
 
 import { announce } from '../announce.js';
-import { ApiError, ConnectionError, estimateSweep, listDatasets, listRecipes, startJob } from '../api.js';
+import { listDatasets, listRecipes, startJob } from '../api.js';
 import { byId, element, setText } from '../dom.js';
+import { estimateJob } from '../estimate.js';
 import { createErrors } from '../fields.js';
 import { duration, integer, megabytes, percent, typed } from '../format.js';
+import { tellFailure } from '../store.js';
 
 /**
  * @typedef {import('../api.js').Dataset} Dataset
@@ -172,16 +174,9 @@ function startFrom(store) {
   });
 }
 
-/** The pointers of an estimate's request as those of a job's. @param {ApiError} error */
-function asOfJob(error) {
-  error.errors = error.errors.map(({ pointer, detail }) => ({
-    detail, pointer: pointer?.replace(/^\/parameters\/~1training~1epochs(\/0)?/, '/training/epochs').replace(/^\/base(?=\/|$)/, '') }));
-  return error;
-}
-
 /**
  * Says what the training of the form would take, or what is wrong with it, whenever its values have changed.
- * @param {HTMLFormElement} form @param {Store} store @param {(error: ApiError | null) => void} showErrors
+ * @param {HTMLFormElement} form @param {Store} store @param {(error: import('../api.js').ApiError | null) => void} showErrors
  */
 function startEstimate(form, store, showErrors) {
   const line = byId('start-estimate', HTMLElement);
@@ -190,19 +185,15 @@ function startEstimate(form, store, showErrors) {
 
   async function reckon() {
     const asked = ++latest;
-    const base = jobRequest(form);
-    const { epochs = 1 } = base.training ?? {};
     try {
-      const { seconds, memory_bytes: memory } = await estimateSweep({ parameters: { '/training/epochs': [epochs] }, base });
+      const { seconds, memory_bytes: memory } = await estimateJob(jobRequest(form));
       if (asked !== latest) return;
       showErrors(null);
       setText(line, seconds === null ? '' : `About ${duration(seconds)} and ${megabytes(memory)} of memory.`);
     } catch (error) {
       if (asked !== latest) return;
       setText(line, '');
-      if (error instanceof ApiError) showErrors(asOfJob(error));
-      else if (error instanceof ConnectionError) store.set({ connected: false });
-      else throw error;
+      tellFailure(store, error, showErrors);
     }
   }
 
@@ -248,11 +239,7 @@ export function startForm(store, refresh) {
     pointers: input.name === 'dataset' ? ['/dataset', '/datasets'] : [input.dataset.pointer ?? ''] })), byId('start-problem', HTMLElement));
 
   /** @param {unknown} error */
-  function fail(error) {
-    if (error instanceof ConnectionError) store.set({ connected: false });
-    else if (error instanceof ApiError) errors.refuse(error);
-    else throw error;
-  }
+  const fail = (error) => tellFailure(store, error, errors.refuse);
 
   startFrom(store);
   startEstimate(form, store, errors.show);
