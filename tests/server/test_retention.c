@@ -116,6 +116,15 @@ static void end_sweep(const char *id)
     assert_int_equal(store_sweep_change(services()->store, id, SWEEP_CANCELLED, &from, &err), JOB_CHANGED);
 }
 
+/* The same, and both trials and the sweep are over. */
+static void make_finished_sweep(char id[SWEEP_ID_LENGTH + 1], char jobs[2][JOB_ID_LENGTH + 1])
+{
+    make_sweep(id, jobs);
+    cancel(jobs[0]);
+    cancel(jobs[1]);
+    end_sweep(id);
+}
+
 /* ---- What goes ------------------------------------------------------------------------------------- */
 
 static void the_first_to_have_ended_go_first(void **state)
@@ -182,10 +191,7 @@ static void the_job_of_a_version_with_an_alias_stays(void **state)
     put_into_production(ids[0]);
     assert_int_equal(list_beyond(2, &first), 1);
     assert_string_equal(first.id, ids[1]);
-    make_sweep(sweep, trials);
-    cancel(trials[0]);
-    cancel(trials[1]);
-    end_sweep(sweep);
+    make_finished_sweep(sweep, trials);
     make_finished(1);
     assert_int_equal(list_beyond(1, &first), 3);
 }
@@ -195,10 +201,7 @@ static void the_sweep_of_a_version_with_an_alias_stays(void **state)
     (void)state;
     struct finished first;
     char sweep[SWEEP_ID_LENGTH + 1], trials[2][JOB_ID_LENGTH + 1];
-    make_sweep(sweep, trials);
-    cancel(trials[0]);
-    cancel(trials[1]);
-    end_sweep(sweep);
+    make_finished_sweep(sweep, trials);
     make_finished(2);
     assert_int_equal(list_beyond(1, &first), 2);
     assert_true(first.is_sweep);
