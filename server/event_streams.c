@@ -16,9 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PAGE              200                /* events read from the log at a time */
-#define PENDING_MAX       ((size_t)64 << 10) /* bytes that may wait for one client */
-#define READY_MAX         64                 /* what epoll_wait tells at a time */
+#define PAGE              200  /* events read from the log at a time */
+#define READY_MAX         64   /* what epoll_wait tells at a time */
 #define CHECK_MS          1000 /* how often is looked for clients to keep alive, or to cut off */
 #define PROGRESS_MS       250
 #define PROGRESS_A_SECOND 1000 /* messages of progress to all clients together, at most */
@@ -71,7 +70,7 @@ static void stream_free(struct stream *stream)
 static bool stream_add(struct stream *stream, const char *text)
 {
     size_t length = strlen(text), waiting = stream->size - stream->sent;
-    if (waiting && waiting + length > PENDING_MAX)
+    if (waiting && waiting + length > STREAM_PENDING_MAX)
         return false;
     if (stream->sent) {
         memmove(stream->pending, stream->pending + stream->sent, waiting);
@@ -474,7 +473,7 @@ bool event_streams_have_room(struct event_streams *streams)
 static void prepare_socket(int fd)
 {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){PENDING_MAX}, sizeof(int));
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){STREAM_PENDING_MAX}, sizeof(int));
 }
 
 void event_streams_take(struct event_streams *streams, int fd, struct stream_start start)

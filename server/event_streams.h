@@ -15,7 +15,8 @@
 
 #define STREAM_STALL_SECONDS     30
 #define STREAM_KEEPALIVE_SECONDS 15
-#define STREAM_RETRY_MS          2000 /* after which a client shall come again */
+#define STREAM_RETRY_MS          2000       /* after which a client shall come again */
+#define STREAM_PENDING_MAX       (64 << 10) /* bytes that wait for one client, besides what its socket holds */
 
 struct event_streams;
 
