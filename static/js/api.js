@@ -21,7 +21,8 @@
  * @property {string} created_at
  * @property {string | null} [started_at]
  * @property {string | null} [finished_at]
- * @property {{ name: string, dataset: string, model: { preset?: string }, training: Record<string, number> }} config
+ * @property {{ name: string, recipe?: string, dataset: string, datasets?: { name: string, repeat: number }[], model: { layers: Layer[] },
+ *   training: Record<string, number>, init_from?: { model: string, version: number }, promotion: string }} config
  * @property {Progress | null} [progress]
  * @property {{ model: { name: string, version: number }, test_accuracy: number, training_seconds: number,
  *   parameters: number, promoted: boolean } | null} [result]
@@ -115,7 +116,7 @@
  *
  * @typedef {{ type: string } & Record<string, string | number>} Layer
  * @typedef {{ name: string, production: number | null, aliases: Record<string, number>, versions: Version[] }} Model
- * @typedef {{ name: string, description: string, parameters: number, training: Record<string, unknown> }} Recipe
+ * @typedef {{ name: string, description: string, parameters: number, model: { layers: Layer[] }, training: Record<string, unknown> }} Recipe
  * @typedef {'train' | 'test'} Split
  * @typedef {{ images: number, digest: string }} SplitInfo
  * @typedef {{ name: string, own: boolean, train: SplitInfo | null, test: SplitInfo | null, error: string | null }} Dataset

@@ -17,6 +17,7 @@ import { ApiError, ConnectionError } from './api.js';
  *   a trial; without a job where there is none
  * @property {{ job: string, series: Metrics } | null} metrics   curves of the job on show
  * @property {Model[]} models   those of the registry, with their versions
+ * @property {import('./api.js').Recipe[]} recipes   none until a screen has asked for them
  * @property {Sweep[] | null} sweeps   newest first; null until the server told us
  * @property {Comparison | null} comparison   of the sweep on show
  * @property {import('./router.js').Route} route   what the address asks for
@@ -45,7 +46,7 @@ export const STATES = {
 export function createStore(route) {
   /** @type {State} */
   let state = {
-    connected: true, jobs: null, picked: null, asked: null, metrics: null, models: [], sweeps: null, comparison: null, route,
+    connected: true, jobs: null, picked: null, asked: null, metrics: null, models: [], recipes: [], sweeps: null, comparison: null, route,
   };
   /** @type {Set<(state: State) => void>} */
   const listeners = new Set();

@@ -110,6 +110,28 @@ describe('a training', () => {
     await page.keyboard.press('Escape');
   });
 
+  test('is called by what it does otherwise than others', async () => {
+    const tuned = await service.train({ ...SMALL, training: { epochs: 1, train_limit: 1000 } });
+    const named = { '^Conv 16-32, dense 32, 1,000 images, 1 epoch$': tuned };
+    for (const [name, request] of Object.entries({
+      '^Reference, 100 epochs$': LONG,
+      '^Quick, 3 epochs, rate 0.01$': { recipe: 'quick', training: { learning_rate: 0.01 } },
+      '^Best, conv 16-32.*, 100 epochs, seed 7$': { ...SMALL, recipe: 'best', training: { epochs: 100, seed: 7 } },
+      '^mine, conv 4 of 5×5, tanh, 500 images of fashion-mnist, 10 epochs$': { name: 'mine', dataset: 'fashion-mnist', training: { train_limit: 500 },
+        model: { layers: [{ type: 'conv2d', filters: 4, kernel_size: 5, activation: 'tanh' }, { type: 'flatten' },
+          { type: 'dense', units: 10, activation: 'softmax' }] } },
+      [`^Tuned from digits ${tuned.result.model.version}, mnist . 3 × fashion-mnist, 10 epochs$`]: { init_from: { model: 'digits', version: tuned.result.model.version },
+        datasets: [{ name: 'mnist' }, { name: 'fashion-mnist', repeat: 3 }] },
+    })) named[name] = await service.call('POST', '/api/v1/jobs', request);
+    const page = await visit({ at: '#train', viewport: { width: 320, height: 800 } });
+    for (const [name, { id }] of Object.entries(named)) {
+      await expectText(page, `#history-list a[href="#train/${id}"] > :first-child`, new RegExp(name));
+    }
+    assert.ok(await overflow(page) <= 0);
+    await page.click(`#history-list a[href="#train/${tuned.id}"]`);
+    await expectText(page, '#job-title', new RegExp(Object.keys(named)[0]));
+  });
+
   test('that is over can be deleted, after a question', async () => {
     const { id } = await service.call('POST', '/api/v1/jobs', LONG);
     const page = await visit({ at: `#train/${id}` });

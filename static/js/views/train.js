@@ -6,6 +6,7 @@ import { ask } from '../ask.js';
 import { createLineChart } from '../chart/line.js';
 import { byId, element, setText } from '../dom.js';
 import { dateTime, decimals, duration, integer, loss, percent } from '../format.js';
+import { jobTitle } from '../job_title.js';
 import { STATES, isActive, isMissing, shareDone, shownJob, tellFailure } from '../store.js';
 import { startForm } from './train_form.js';
 
@@ -30,12 +31,6 @@ const PHASES = {
   loading: 'Reading the images.',
   evaluating: 'Testing on images that it has never seen.',
 };
-
-/** @param {Job} job */
-function jobTitle({ config }) {
-  const { epochs, seed } = config.training;
-  return `${epochs} epoch${epochs === 1 ? '' : 's'}, seed ${seed}`;
-}
 
 /**
  * How far a job is: as the server says, or, where it rests or loads its images, as its curves do.
@@ -168,7 +163,7 @@ function createJobCard() {
       else if (state.jobs?.length === 0 && !state.picked) showNone(NONE);
       if (!job) return;
       const progress = progressOf(job, state.metrics);
-      setText(byId('job-title', HTMLElement), jobTitle(job));
+      setText(byId('job-title', HTMLElement), jobTitle(job, state.recipes));
       badge.hidden = false;
       badge.dataset.state = job.state;
       setText(badge, STATES[job.state]);
@@ -270,14 +265,14 @@ function createHistory() {
   const list = byId('history-list', HTMLElement);
   let known = '';
 
-  /** @param {Job} job @param {boolean} current */
-  function row(job, current) {
+  /** @param {Job} job @param {State['recipes']} recipes @param {boolean} current */
+  function row(job, recipes, current) {
     const state = job.position ? `${STATES[job.state]}, place ${job.position}` : STATES[job.state];
     const result = job.result ? percent(job.result.test_accuracy, 2) : state;
     const link = element('a', { href: `#train/${job.id}` },
-      element('span', {}, jobTitle(job)),
-      element('span', { class: 'badge', 'data-state': job.state }, result),
-      element('span', { class: 'muted small' }, dateTime(job.created_at)));
+      element('span', {}, jobTitle(job, recipes)),
+      element('span', { class: 'muted small' }, dateTime(job.created_at)),
+      element('span', { class: 'badge', 'data-state': job.state }, result));
     if (current) link.setAttribute('aria-current', 'true');
     return element('li', {}, link);
   }
@@ -285,14 +280,15 @@ function createHistory() {
   return {
     /** @param {State} state */
     show(state) {
+      const { recipes } = state;
       const jobs = state.jobs ?? [];
       const shown = shownJob(state);
-      const key = `${shown?.id} ${jobs.map(({ id, state, position }) => `${id} ${state} ${position}`)}`;
+      const key = `${shown?.id} ${recipes.length} ${jobs.map(({ id, state, position }) => `${id} ${state} ${position}`)}`;
       if (key === known) return;
       known = key;
       const focused = document.activeElement?.getAttribute('href');
       byId('history', HTMLElement).hidden = jobs.length < 2;
-      list.replaceChildren(...jobs.map((job) => row(job, job === shown)));
+      list.replaceChildren(...jobs.map((job) => row(job, recipes, job === shown)));
       for (const link of list.querySelectorAll('a')) if (link.getAttribute('href') === focused) link.focus();
     },
   };

@@ -59,10 +59,11 @@ function jobRequest(form) {
 
 // ---- What can be chosen ----------------------------------------------------------------------------
 
-/** Writes a recipe's values into the fields when it is chosen. @param {HTMLFormElement} form @param {() => void} onChoice */
-async function startRecipes(form, onChoice) {
+/** Writes a recipe's values into the fields when it is chosen. @param {HTMLFormElement} form @param {Store} store @param {() => void} onChoice */
+async function startRecipes(form, store, onChoice) {
   const recipe = byId('recipe', HTMLSelectElement);
   const { data: recipes } = await listRecipes();
+  store.set({ recipes });
   recipe.replaceChildren(...recipes.map(({ name }) =>
     element('option', { value: name }, name[0].toUpperCase() + name.slice(1))));
 
@@ -243,7 +244,7 @@ export function startForm(store, refresh) {
 
   startFrom(store);
   startEstimate(form, store, errors.show);
-  const recipes = startRecipes(form, () => errors.show(null));
+  const recipes = startRecipes(form, store, () => errors.show(null));
   recipes.catch(fail);
   /** @type {string | null} */
   let address = null; // that was on show last; null: another screen
