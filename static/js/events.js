@@ -51,12 +51,15 @@ async function trialCurves({ data }, known) {
   return curves;
 }
 
+/** Whether what was asked for does not exist. @param {unknown} error */
+const isGone = (error) => error instanceof ApiError && error.status === 404;
+
 /** The job with this id, if there is one. @param {string} id */
 async function jobOrNull(id) {
   try {
     return await readJob(id);
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return null;
+    if (isGone(error)) return null;
     throw error;
   }
 }
@@ -96,22 +99,26 @@ function readers(store) {
 /**
  * Reads what is out of date, one round at a time.
  * @param {Store} store @param {() => void} onFailure
+ * @returns {{ read: (which?: Part[]) => void, between: (act: () => Promise<void>) => Promise<void> }}
  */
 function startReading(store, onFailure) {
-  const read = readers(store);
-  const parts = /** @type {Part[]} */ (Object.keys(read)); // in this order: curves are those of a job
+  const reader = readers(store);
+  const parts = /** @type {Part[]} */ (Object.keys(reader)); // in this order: curves are those of a job
   /** @type {Set<Part>} */
   const stale = new Set();
-  let busy = false;
+  /** @type {Promise<void> | null} */
+  let reading = null;
+  let held = 0;
 
   async function round() {
     try {
       for (const part of parts) {
         if (!stale.delete(part)) continue;
-        await read[part]();
+        await reader[part]();
       }
       if (!store.state.connected) store.set({ connected: true });
     } catch (error) {
+      if (isGone(error)) return; // deleted meanwhile, elsewhere: the event that says so is on its way
       if (error instanceof ConnectionError) store.set({ connected: false });
       else console.error(error);
       onFailure();
@@ -119,30 +126,51 @@ function startReading(store, onFailure) {
     }
   }
 
-  /** @param {Part[]} which */
-  return async (which = parts) => {
-    for (const part of which) stale.add(part);
-    if (busy) return;
-    busy = true;
-    while (stale.size > 0) {
+  async function readStale() {
+    while (stale.size > 0 && held === 0) {
       await round();
       await sleep(REST_MS);
     }
-    busy = false;
+    reading = null;
+  }
+
+  /** @param {Part[]} which */
+  function read(which = parts) {
+    for (const part of which) stale.add(part);
+    if (held === 0) reading ??= readStale();
+  }
+
+  return {
+    read,
+
+    async between(act) {
+      held++;
+      try {
+        await reading;
+        await act();
+      } finally {
+        held--;
+        read();
+      }
+    },
   };
 }
 
 /**
- * @param {Store} store
- * @returns {{ refresh: () => void }} `refresh` reads everything again at once
+ * @typedef {object} Events
+ * @property {() => void} refresh   reads everything again at once
+ * @property {(act: () => Promise<void>) => Promise<void>} between   does what takes something away while nothing is read, and reads
+ *   everything again afterwards: what is gone is not asked for any more
  */
+
+/** @param {Store} store @returns {Events} */
 export function startEvents(store) {
   /** @type {EventSource | null} */
   let stream = null;
   let timer = 0;
   let failures = 0;
   let curvesRead = 0;
-  const read = startReading(store, giveUp);
+  const { read, between } = startReading(store, giveUp);
 
   function stop() {
     stream?.close();
@@ -194,6 +222,7 @@ export function startEvents(store) {
   store.subscribe(({ connected }) => connected || giveUp());
   start();
   return {
+    between,
     refresh() {
       if (stream?.readyState !== EventSource.CONNECTING) read(); // else it is read when the stream opens
     },

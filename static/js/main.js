@@ -35,8 +35,8 @@ const withStyle = async (code) => (await Promise.all([code, style()]))[0];
 
 const STARTS = {
   draw: async () => startDraw(store),
-  train: async () => (await import('./views/train.js')).startTrain(store, events.refresh),
-  compare: async () => (await withStyle(import('./views/compare.js'))).startCompare(store, events.refresh),
+  train: async () => (await import('./views/train.js')).startTrain(store, events),
+  compare: async () => (await withStyle(import('./views/compare.js'))).startCompare(store, events),
   models: async () => (await withStyle(import('./views/models.js'))).startModels(store),
   inspect: async () => (await withStyle(import('./views/inspect.js'))).startInspect(store),
 };

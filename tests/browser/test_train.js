@@ -145,6 +145,27 @@ describe('a training', () => {
     await assert.rejects(job(id), /404/);
   });
 
+  test('that is deleted is not asked for any more, whatever is being read meanwhile', async () => {
+    const { id } = await service.call('POST', '/api/v1/jobs', LONG);
+    const page = await visit({ at: `#train/${id}` });
+    await service.call('POST', `/api/v1/jobs/${id}/cancel`);
+    await page.click('#job-delete');
+    /** @type {() => void} */
+    let letGo = () => {};
+    const held = new Promise((resolve) => { letGo = () => resolve(null); });
+    await page.route(`**/jobs/${id}/metrics*`, (route) => held.then(() => route.continue()));
+    const asked = page.waitForRequest((request) => request.url().includes(`${id}/metrics`));
+    await service.call('POST', '/api/v1/jobs', LONG); // an event: the curves are read again
+    await asked;
+    const deleted = page.waitForResponse((response) => response.request().method() === 'DELETE');
+    await page.getByRole('button', { name: 'Delete it' }).click();
+    await Promise.race([deleted, new Promise((resolve) => setTimeout(resolve, 500))]);
+    letGo();
+    await deleted;
+    await page.waitForFunction(() => location.hash === '#train');
+    await page.waitForFunction((href) => !document.querySelector(`#history-list a[href="${href}"]`), `#train/${id}`);
+  });
+
   test('says beforehand what it would take', async () => {
     const page = await visit({ at: '#train' });
     await expectText(page, '#start-estimate', /^About .+ and .+MB of memory\.$/);

@@ -18,6 +18,7 @@ import { createTrialTable, hasSeeds, nameOf, trialName } from './compare_table.j
  * @typedef {import('../store.js').Comparison} Comparison
  * @typedef {import('../store.js').State} State
  * @typedef {import('../store.js').Store} Store
+ * @typedef {import('../events.js').Events} Events
  */
 
 const EMPTY = 'Try the activations first: the same network learns with relu, sigmoid and tanh. '
@@ -82,8 +83,8 @@ function axesOf({ results }) {
     `${done.length} trials as lines from their settings to their validation accuracy; the table below has all values.`);
 }
 
-/** The comparison on show. @param {Store} store @param {() => void} refresh */
-function createCard(store, refresh) {
+/** The comparison on show. @param {Store} store @param {Events} events */
+function createCard(store, { refresh, between }) {
   const title = element('h2', { id: 'sweep-title' }, 'No comparison yet');
   const badge = element('span', { class: 'badge', hidden: '' });
   const button = (/** @type {string} */ text, more = '') => /** @type {HTMLButtonElement} */ (
@@ -134,7 +135,7 @@ function createCard(store, refresh) {
   remove.addEventListener('click', () => act(async ({ id }) => {
     if (!await ask({ title: 'Delete this comparison?', text: 'Its trials, curves and kept weights go. Versions made of it stay.',
       keep: 'Keep', go: 'Delete' })) return false;
-    await deleteSweep(id);
+    await between(() => deleteSweep(id));
     location.hash = 'compare';
     return true;
   }, 'The comparison is deleted.'));
@@ -226,12 +227,12 @@ function createHistory() {
   };
 }
 
-/** @param {Store} store @param {() => void} refresh asks the server at once */
-export function startCompare(store, refresh) {
-  const { card, table, show } = createCard(store, refresh);
+/** @param {Store} store @param {Events} events */
+export function startCompare(store, events) {
+  const { card, table, show } = createCard(store, events);
   const history = createHistory();
   document.getElementById('compare-content')?.append(card, table,
-    element('div', { class: 'train-side' }, compareForm(store, refresh), history.box));
+    element('div', { class: 'train-side' }, compareForm(store, events.refresh), history.box));
   store.subscribe((state) => {
     show(state);
     history.show(state);

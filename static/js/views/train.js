@@ -14,6 +14,7 @@ import { startForm } from './train_form.js';
  * @typedef {import('../api.js').Job} Job
  * @typedef {import('../store.js').State} State
  * @typedef {import('../store.js').Store} Store
+ * @typedef {import('../events.js').Events} Events
  */
 
 const NONE = {
@@ -213,8 +214,8 @@ const DELETE = {
   go: 'Delete it',
 };
 
-/** The buttons of the job on show. @param {Store} store @param {() => void} refresh */
-function startButtons(store, refresh) {
+/** The buttons of the job on show. @param {Store} store @param {Events} events */
+function startButtons(store, { refresh, between }) {
   const problem = byId('job-problem', HTMLElement);
 
   /** @param {string} id @param {(job: Job) => Promise<string>} act says what it has done; '' for nothing */
@@ -250,11 +251,12 @@ function startButtons(store, refresh) {
   });
   onPress('job-delete', async ({ id }) => {
     if (!await ask(DELETE)) return '';
-    if (store.state.picked === id) {
-      location.hash = 'train'; // before it is gone: nobody shall ask for it any more
-      await new Promise((resolve) => setTimeout(resolve));
-    }
-    await deleteJob(id);
+    await between(async () => {
+      await deleteJob(id);
+      if (store.state.picked !== id) return;
+      location.hash = 'train';
+      await new Promise((resolve) => window.addEventListener('hashchange', resolve, { once: true }));
+    });
     return 'The training is deleted.';
   });
 }
@@ -304,13 +306,13 @@ function leadToCard() {
   });
 }
 
-/** @param {Store} store @param {() => void} refresh asks the server at once */
-export function startTrain(store, refresh) {
+/** @param {Store} store @param {Events} events */
+export function startTrain(store, events) {
   const card = createJobCard();
   leadToCard();
   const history = createHistory();
-  startForm(store, refresh);
-  startButtons(store, refresh);
+  startForm(store, events.refresh);
+  startButtons(store, events);
   store.subscribe((state) => {
     card.show(state);
     history.show(state);
