@@ -12,33 +12,36 @@ startTheme();
 const store = createStore(currentRoute());
 const events = startEvents(store);
 
-/** @type {Promise<void> | null} */
-let styled = null;
+/** @type {Map<string, Promise<void>>} by name */
+const styles = new Map();
 
-/** The style of the screens that come after the first visit's. */
-function style() {
-  styled ??= new Promise((resolve, reject) => {
-    const link = element('link', { rel: 'stylesheet', href: '/css/results.css' });
+/** A style sheet that the first visit's screen does without. @param {string} name */
+function style(name) {
+  const known = styles.get(name);
+  if (known) return known;
+  const made = /** @type {Promise<void>} */ (new Promise((resolve, reject) => {
+    const link = element('link', { rel: 'stylesheet', href: `/css/${name}.css` });
     link.addEventListener('load', () => resolve());
     link.addEventListener('error', () => {
       link.remove();
-      styled = null;
+      styles.delete(name);
       reject(new TypeError('The style could not be fetched.'));
     });
     document.head.append(link);
-  });
-  return styled;
+  }));
+  styles.set(name, made);
+  return made;
 }
 
-/** A view's code, and its style. @template Code @param {Promise<Code>} code @returns {Promise<Code>} */
-const withStyle = async (code) => (await Promise.all([code, style()]))[0];
+/** A view's code, and its styles. @template Code @param {Promise<Code>} code @param {string[]} names @returns {Promise<Code>} */
+const withStyle = async (code, ...names) => (await Promise.all([code, style('lab'), ...names.map(style)]))[0];
 
 const STARTS = {
   draw: async () => startDraw(store),
-  train: async () => (await import('./views/train.js')).startTrain(store, events),
-  compare: async () => (await withStyle(import('./views/compare.js'))).startCompare(store, events),
-  models: async () => (await withStyle(import('./views/models.js'))).startModels(store),
-  inspect: async () => (await withStyle(import('./views/inspect.js'))).startInspect(store),
+  train: async () => (await withStyle(import('./views/train.js'))).startTrain(store, events),
+  compare: async () => (await withStyle(import('./views/compare.js'), 'compare')).startCompare(store, events),
+  models: async () => (await withStyle(import('./views/models.js'), 'models')).startModels(store),
+  inspect: async () => (await withStyle(import('./views/inspect.js'), 'inspect')).startInspect(store),
 };
 /** @type {Set<string>} views that are alive, or on their way */
 const started = new Set();
