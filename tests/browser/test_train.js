@@ -166,6 +166,39 @@ describe('a training', () => {
     await page.waitForFunction((href) => !document.querySelector(`#history-list a[href="${href}"]`), `#train/${id}`);
   });
 
+  test('that is done says whether its version is in production, and offers what comes next', async () => {
+    const train = (/** @type {object} */ training, more = {}) => service.train({ name: 'offered', model: { preset: 'small' }, training, ...more });
+    const better = await train({ epochs: 1, train_limit: 6000 });
+    const worse = await train({ epochs: 1, train_limit: 200 });
+    const untried = await train({ epochs: 1, train_limit: 200, seed: 2 }, { promotion: 'never' });
+    const production = async () => (await service.call('GET', '/api/v1/models/offered')).production;
+    const page = await visit({ at: `#train/${better.id}` });
+    await expectText(page, '#job-outcome', /^It went into production/);
+    assert.equal(await page.locator('#job-promote').isHidden(), true);
+    await page.goto(`${service.url}/#train/${untried.id}`);
+    await expectText(page, '#job-outcome', /told not to/);
+    await page.goto(`${service.url}/#train/${worse.id}`);
+    await expectText(page, '#job-outcome', /not right on more.*In production is version 1 /);
+    assert.deepEqual(await violations(page), []);
+
+    await page.click('#job-promote');
+    await page.getByRole('button', { name: 'Keep version 1' }).click();
+    assert.equal(await production(), 1);
+    await page.click('#job-promote');
+    await page.getByRole('button', { name: 'Replace it' }).click();
+    await expectText(page, '#job-outcome', /put into production since/);
+    assert.equal(await production(), 2);
+    assert.equal(await page.locator('#job-promote').isHidden(), true);
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'job-title');
+
+    await page.click('text=See its mistakes');
+    await page.waitForFunction(() => document.querySelector('#inspect-version')?.value === 'offered/2');
+    await page.goto(`${service.url}/#train/${better.id}`);
+    await expectText(page, '#job-outcome', /replaced since.*In production is version 2 /);
+    await page.click('text=Draw with it');
+    await page.waitForFunction(() => document.querySelector('#reader').value === 'model=offered&version=1');
+  });
+
   test('says beforehand what it would take', async () => {
     const page = await visit({ at: '#train' });
     await expectText(page, '#start-estimate', /^About .+ and .+MB of memory\.$/);

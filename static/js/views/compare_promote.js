@@ -1,10 +1,9 @@
 // What becomes of a comparison's best network: the button that puts it into production, and where it is once it was.
 
-import { listModels, promoteTrial } from '../api.js';
-import { ask } from '../ask.js';
+import { promoteTrial } from '../api.js';
 import { element } from '../dom.js';
-import { percent } from '../format.js';
-import { inProduction, isActive } from '../store.js';
+import { mayReplace } from '../replace.js';
+import { isActive } from '../store.js';
 
 /**
  * @typedef {import('../api.js').Sweep} Sweep
@@ -15,19 +14,6 @@ import { inProduction, isActive } from '../store.js';
 /** The best trial of a sweep, as far as its results are known. @param {State} state @param {Sweep} sweep */
 const bestOf = ({ comparison }, { id, best }) =>
   (comparison?.sweep === id ? comparison.results.data.find(({ trial }) => trial === best) : undefined);
-
-/** Asks before a version is replaced that was right more often. @param {State} state @param {Sweep} sweep */
-async function mayReplace(state, sweep) {
-  const current = inProduction(await listModels()); // another may answer by now than when the page was read
-  const [now, then] = [current?.metrics.test_accuracy ?? null, bestOf(state, sweep)?.test_accuracy ?? null];
-  if (!current || now === null || then === null || then >= now) return true;
-  return ask({
-    title: 'Replace a better network?',
-    text: `In production is ${current.model}, version ${current.version}: right on ${percent(now, 2)} of its test images. `
-      + `The best of this comparison is right on ${percent(then, 2)}.`,
-    keep: `Keep version ${current.version}`, go: 'Replace it',
-  });
-}
 
 /**
  * @param {(what: (sweep: Sweep) => Promise<unknown>, said: string) => void} act does something to the sweep on show
@@ -40,7 +26,8 @@ export function createPromotion(act, store) {
   let shown = '';
 
   button.addEventListener('click', () => act(async (sweep) => {
-    if (sweep.best === null || !await mayReplace(store.state, sweep)) return false;
+    const accuracy = bestOf(store.state, sweep)?.test_accuracy ?? null;
+    if (sweep.best === null || !await mayReplace('The best of this comparison', accuracy)) return false;
     return promoteTrial(sweep.id, sweep.best);
   }, 'The best network is in production.'));
 

@@ -1,13 +1,15 @@
 // The screen of trainings: one job with its curves, the form that starts another, and those that were.
 
 import { announce } from '../announce.js';
-import { changeJob, deleteJob, prioritiseJob } from '../api.js';
+import { changeJob, deleteJob, moveAlias, prioritiseJob } from '../api.js';
 import { ask } from '../ask.js';
 import { createLineChart } from '../chart/line.js';
 import { byId, element, setText } from '../dom.js';
 import { dateTime, decimals, duration, integer, loss, percent } from '../format.js';
 import { jobTitle } from '../job_title.js';
+import { mayReplace } from '../replace.js';
 import { STATES, isActive, isMissing, shareDone, shownJob, tellFailure } from '../store.js';
+import { createOutcome } from './outcome.js';
 import { startForm } from './train_form.js';
 
 /**
@@ -106,6 +108,7 @@ function createJobCard() {
   const stats = byId('job-stats', HTMLElement);
   const charts = byId('charts', HTMLElement);
   const origin = byId('job-origin', HTMLElement);
+  const outcome = createOutcome();
   const lossChart = createLineChart(byId('chart-loss', HTMLElement), 'Loss', { format: loss, tick: (value) => String(value), fromZero: true });
   const accuracyChart = createLineChart(byId('chart-accuracy', HTMLElement), 'Accuracy', {
     format: (value) => percent(value, 2),
@@ -160,6 +163,7 @@ function createJobCard() {
     /** @param {State} state */
     show(state) {
       const job = shownJob(state);
+      outcome.show(job, state.models);
       if (isMissing(state)) showNone(MISSING);
       else if (state.jobs?.length === 0 && !state.picked) showNone(NONE);
       if (!job) return;
@@ -238,6 +242,14 @@ function startButtons(store, { refresh, between }) {
     const isPaused = state === 'paused';
     await changeJob(id, isPaused ? 'resume' : 'pause');
     return isPaused ? 'The training goes on.' : 'The training is paused.';
+  });
+  onPress('job-promote', async ({ result }) => {
+    if (!result?.model) return '';
+    const { name, version } = result.model;
+    if (!await mayReplace('The network of this training', result.test_accuracy, name)) return '';
+    await moveAlias(name, 'production', version);
+    byId('job-title', HTMLElement).focus({ preventScroll: true }); // the button goes
+    return `Version ${version} of ${name} is in production now.`;
   });
   onPress('job-next', async ({ id }) => {
     const waiting = (store.state.jobs ?? []).filter(({ state }) => state === 'queued');
