@@ -23,6 +23,18 @@
 #define PATIENCE 6000 /* looks of 10 ms */
 
 static char ids[400][JOB_ID_LENGTH + 1];
+static struct sweeps *sweeps;
+static struct retention *retention;
+
+/* It ends before the services that it uses, also when a test fails. */
+static int teardown(void **state)
+{
+    retention_free(retention);
+    sweeps_free(sweeps);
+    retention = NULL;
+    sweeps = NULL;
+    return services_teardown(state);
+}
 
 /* ---- Helpers --------------------------------------------------------------------------------------- */
 
@@ -85,15 +97,13 @@ static void wait_for_jobs(int64_t wanted)
     assert_int_equal(count, wanted);
 }
 
-static struct retention *keep_jobs(int64_t keep, struct sweeps **ret_sweeps)
+static void keep_jobs(int64_t keep)
 {
     struct app *app = services();
-    struct retention *retention = NULL;
     struct error err;
-    if (sweeps_create(app->store, app->jobs, app->registry, app->datasets, 2, ret_sweeps, &err) ||
-        retention_create(app->store, app->jobs, *ret_sweeps, keep, &retention, &err))
+    if (sweeps_create(app->store, app->jobs, app->registry, app->datasets, 2, &sweeps, &err) ||
+        retention_create(app->store, app->jobs, sweeps, keep, &retention, &err))
         fail_msg("%s", err.message);
-    return retention;
 }
 
 /* A sweep of two trials, both with jobs. */
@@ -159,14 +169,11 @@ static void trials_go_with_their_sweep_once_that_is_over(void **state)
     nanosleep(&(struct timespec){.tv_nsec = 1100000}, NULL);
     make_finished(1);
     assert_int_equal(list_beyond(2, &first), 3); /* two jobs, then the sweep; a fourth is the newest */
-    struct sweeps *sweeps;
-    struct retention *retention = keep_jobs(2, &sweeps);
+    keep_jobs(2);
     wait_for_jobs(1);
     assert_false(is_there(trials[0]));
     struct sweep_record record;
     assert_int_equal(store_sweep_read(services()->store, sweep, &record, NULL), ERR_NOT_FOUND);
-    retention_free(retention);
-    sweeps_free(sweeps);
 }
 
 static void put_into_production(const char *job)
@@ -213,17 +220,14 @@ static void the_sweep_of_a_version_with_an_alias_stays(void **state)
 static void many_go_in_several_steps_at_the_start(void **state)
 {
     (void)state;
-    struct sweeps *sweeps;
     char waiting[JOB_ID_LENGTH + 1];
     insert_job("{}", waiting);
     make_finished(100);
-    struct retention *retention = keep_jobs(5, &sweeps);
+    keep_jobs(5);
     wait_for_jobs(6);
     assert_true(is_there(waiting));
     for (size_t i = 0; i < 100; i++)
         assert_int_equal(is_there(ids[i]), i >= 95);
-    retention_free(retention);
-    sweeps_free(sweeps);
 }
 
 /* ---- The size of the store ------------------------------------------------------------------------- */
@@ -265,9 +269,8 @@ static void live_a_life(void)
 static void the_database_does_not_grow_with_the_jobs_that_have_been(void **state)
 {
     (void)state;
-    struct sweeps *sweeps;
     fill_log();
-    struct retention *retention = keep_jobs(20, &sweeps);
+    keep_jobs(20);
     for (int i = 0; i < 60; i++)
         live_a_life();
     wait_for_jobs(20);
@@ -278,13 +281,11 @@ static void the_database_does_not_grow_with_the_jobs_that_have_been(void **state
         wait_for_jobs(20);
     }
     assert_in_range(pages(), 1, before + before / 50); /* 240 jobs would be 1000 pages more */
-    retention_free(retention);
-    sweeps_free(sweeps);
 }
 
 int main(void)
 {
-#define TEST(test) cmocka_unit_test_setup_teardown(test, services_setup, services_teardown)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, services_setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_first_to_have_ended_go_first),
         TEST(trials_go_with_their_sweep_once_that_is_over),
