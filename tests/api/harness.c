@@ -33,7 +33,7 @@ static void run_server(const struct server *server, const char *const *arguments
 {
     const char *program = getenv("DIGITD_BINARY"), *data_dir = getenv("DIGITD_DATA_DIR");
     char store[300], log[300];
-    snprintf(store, sizeof store, "%s/store", server->folder);
+    server_store_path(server, "", store, sizeof store);
     snprintf(log, sizeof log, "%s/log", server->folder);
     const char *argv[ARGUMENTS_MAX] = {program ? program : "build/digitd",
                                        "serve",
@@ -163,6 +163,11 @@ bool server_is_alive(const struct server *server)
 {
     siginfo_t info = {0};
     return waitid(P_PID, (id_t)server->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+}
+
+void server_store_path(const struct server *server, const char *name, char *ret_path, size_t size)
+{
+    snprintf(ret_path, size, "%s/store/%s", server->folder, name);
 }
 
 long server_memory(const struct server *server)

@@ -40,6 +40,9 @@ const char *server_url(const struct server *server);
 int server_pid(const struct server *server);
 bool server_is_alive(const struct server *server);
 
+/* Writes the path of a file of its store. */
+void server_store_path(const struct server *server, const char *name, char *ret_path, size_t size);
+
 /* Resident memory in KiB. */
 long server_memory(const struct server *server);
 

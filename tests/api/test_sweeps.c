@@ -4,6 +4,7 @@
 #include "tests/api/training.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define SWEEP_ID_SIZE 23
@@ -318,9 +319,11 @@ static void a_stream_after_what_is_yet_to_come_begins_now(void **state)
 static void the_best_trial_becomes_a_version_once(void **state)
 {
     (void)state;
-    char id[SWEEP_ID_SIZE], path[96], digest[80];
+    char id[SWEEP_ID_SIZE], path[96], digest[80], job[JOB_ID_SIZE];
+    start_job(server, ENDLESS_JOB, job); /* the trials wait for it */
     start_sweep("{\"parameters\":{\"/training/seed\":[1,2,3]},\"keep\":1," BASE(1, 400) "}", id);
     assert_problem(post_sweep(id, "/promote"), 409, "conflict", NULL);
+    assert_int_equal(cancel_job(server, job)->status, 202);
     wait_for_sweep(id, "succeeded");
     assert_int_equal(get(server, "/api/v1/models/swept")->status, 404);
     snprintf(digest, sizeof digest, "%s", text_at(get_sweep(id, "/results"), "/data/0/weights_digest"));
@@ -394,15 +397,27 @@ static void the_best_trial_is_held_against_what_was_imported(void **state)
     }
 }
 
-/* Starts a sweep of two trials of "large", to be promoted if it is better, and waits until its best is a version: what is in
- * production is then being measured, on 10,000 images. */
-static void start_comparison(long long version, char ret_id[SWEEP_ID_SIZE])
+/* A pipe in the place of the weights of version 2 of "held", or these again: who opens the pipe waits for a writer, who
+ * never comes. */
+static void hold_weights(bool hold)
+{
+    char path[320], aside[320];
+    server_store_path(server, "models/held/2.safetensors", path, sizeof path);
+    server_store_path(server, "held-weights", aside, sizeof aside);
+    assert_int_equal(rename(hold ? path : aside, hold ? aside : path), 0);
+    if (hold)
+        assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+/* Starts a sweep of two trials of "held", to be promoted if it is better, and waits until its best is version 3: then what is
+ * in production is to be measured. */
+static void start_comparison(char ret_id[SWEEP_ID_SIZE])
 {
     start_sweep("{\"parameters\":{\"/training/"
-                "seed\":[1,2]},\"promote\":\"if_better\",\"base\":{\"name\":\"large\"," TINY_MODEL
+                "seed\":[1,2]},\"promote\":\"if_better\",\"base\":{\"name\":\"held\"," TINY_MODEL
                 ",\"training\":{\"epochs\":1,\"train_limit\":3000,\"learning_rate\":0.01}}}",
                 ret_id);
-    for (int i = 0; integer_at(get(server, "/api/v1/models/large"), "/last_version") < version; i++) {
+    for (int i = 0; integer_at(get(server, "/api/v1/models/held"), "/last_version") < 3; i++) {
         assert_true(i < PATIENCE);
         wait_a_moment();
     }
@@ -415,21 +430,23 @@ static void a_comparison_holds_nobody_up_and_outlives_a_kill(void **state)
     start_sweep("{\"parameters\":{\"/training/seed\":[1,2]}," BASE(1, 400) "}", other);
     wait_for_sweep(other, "succeeded");
     start_job(server,
-              "{\"name\":\"large\",\"model\":{\"blocks\":{\"filters\":64}},\"training\":{\"epochs\":1,"
-              "\"train_limit\":100,\"learning_rate\":1e-9}}",
+              "{\"name\":\"held\"," TINY_MODEL
+              ",\"training\":{\"epochs\":1,\"train_limit\":100,\"learning_rate\":1e-9}}",
               job);
     wait_for_state(server, job, "succeeded");
-    import_into_production("large", 1);
+    import_into_production("held", 1);
 
-    start_comparison(3, id);
+    hold_weights(true);
+    start_comparison(id);
     assert_int_equal(post_sweep(other, "/promote")->status, 200);
     assert_string_equal(text_at(get_sweep(id, ""), "/state"), "running"); /* it compares still */
+    hold_weights(false);
     server_kill_and_restart(server);
     wait_for_sweep(id, "succeeded");
-    const struct response *model = get(server, "/api/v1/models/large");
+    const struct response *model = get(server, "/api/v1/models/held");
     assert_int_equal(integer_at(model, "/last_version"), 3);
     assert_int_equal(integer_at(model, "/production"), 3);
-    const struct response *moves = get(server, "/api/v1/models/large/aliases/production/history");
+    const struct response *moves = get(server, "/api/v1/models/held/aliases/production/history");
     assert_int_equal(integer_at(moves, "/data/0/version"), 3);
     assert_int_equal(integer_at(moves, "/data/0/previous"), 2);
 }
