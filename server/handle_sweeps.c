@@ -232,10 +232,12 @@ void handle_sweep_results(struct app *app, struct request *request)
         return;
     }
     char *text = csv ? sweep_results_to_csv(&view, &size) : NULL;
-    if (text)
+    if (text) {
         reply_bytes_take(request, 200, "text/csv", text, size);
-    else
+        reply_header(request, "Content-Disposition", "attachment; filename=\"%s.csv\"", id);
+    } else {
         reply_json(request, 200, csv ? NULL : sweep_results_to_json(&view));
+    }
     sweep_view_clear(&view);
 }
 

@@ -194,7 +194,7 @@ static void all_faults_are_told_at_once(void **state)
 static void trials_are_compared_with_mean_and_spread_and_as_csv(void **state)
 {
     (void)state;
-    char id[SWEEP_ID_SIZE], path[96];
+    char id[SWEEP_ID_SIZE], path[96], file_name[64];
     start_sweep("{\"parameters\":{\"/training/learning_rate\":[0.00001,0.01]},\"seeds\":2," BASE(1, 400) "}",
                 id);
     wait_for_sweep(id, "succeeded");
@@ -207,6 +207,8 @@ static void trials_are_compared_with_mean_and_spread_and_as_csv(void **state)
     assert_non_null(strstr(text_at(results, "/verdict"), "learning_rate 0.01"));
     const struct response *csv = get_sweep(id, "/results?format=csv");
     assert_non_null(strstr(response_header(csv, "Content-Type"), "text/csv"));
+    snprintf(file_name, sizeof file_name, "attachment; filename=\"%s.csv\"", id);
+    assert_string_equal(response_header(csv, "Content-Disposition"), file_name);
     assert_int_equal(strncmp(csv->body, "trial,combination,state,/training/learning_rate,seed,", 53), 0);
     size_t lines = 0;
     for (const char *line = csv->body; (line = strstr(line, "\r\n")); line += 2)
