@@ -90,7 +90,7 @@ void handle_sweep_create(struct app *app, struct request *request)
     store_own_release(app->store);
 }
 
-void handle_sweep_estimate(struct app *app, struct request *request)
+static void estimate(struct app *app, struct request *request)
 {
     struct sweep_request sweep;
     struct sweep_plan plan;
@@ -99,6 +99,13 @@ void handle_sweep_estimate(struct app *app, struct request *request)
     reply_json(request, 200, sweep_plan_to_json(&plan));
     sweep_plan_clear(&plan);
     sweep_request_clear(&sweep);
+}
+
+void handle_sweep_estimate(struct app *app, struct request *request)
+{
+    store_own_hold(app->store);
+    estimate(app, request);
+    store_own_release(app->store);
 }
 
 /* ---- GET /api/v1/sweeps ----------------------------------------------------------------------------- */

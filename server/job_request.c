@@ -210,8 +210,23 @@ static void add_unreadable(struct problems *problems, enum status status, const 
     problems_add(problems, status == ERR_NOT_FOUND ? status : ERR_ARGUMENT, pointer, "%s", err->message);
 }
 
+/* Own data of which a request names no revision is taken as by the requests before it, or as it is now. */
+static void pin_revision(const struct job_sources *sources, struct job_part *part, struct dataset_info *info)
+{
+    const json_t *known = json_object_get(sources->revisions, part->name);
+    size_t *images = &info->splits[SPLIT_TRAIN].count;
+    if (known) {
+        info->revision = json_integer_value(json_array_get(known, 0));
+        *images = (size_t)json_integer_value(json_array_get(known, 1));
+    } else if (sources->revisions && info->revision) {
+        json_object_set_new(sources->revisions, part->name,
+                            json_pack("[I, I]", (json_int_t)info->revision, (json_int_t)*images));
+    }
+    part->revision = info->revision;
+}
+
 /* How many images a part has; pins the revision of own data. */
-static enum status find_part(const json_t *json, size_t index, struct datasets *datasets,
+static enum status find_part(const json_t *json, size_t index, const struct job_sources *sources,
                              struct job_part *part, struct dataset_info *ret_info, struct problems *problems)
 {
     char name[48], revision[48];
@@ -219,9 +234,12 @@ static enum status find_part(const json_t *json, size_t index, struct datasets *
     struct dataset *pinned;
     part_pointer(json, index, "name", name);
     part_pointer(json, index, "revision", revision);
-    enum status status = datasets_info(datasets, part->name, ret_info, &err);
-    if (status == OK && part->revision && part->revision != ret_info->revision) {
-        if ((status = datasets_open_revision(datasets, part->name, part->revision, &pinned, &err))) {
+    enum status status = datasets_info(sources->datasets, part->name, ret_info, &err);
+    if (status == OK && part->revision == 0)
+        pin_revision(sources, part, ret_info);
+    if (status == OK && part->revision != ret_info->revision) {
+        status = datasets_open_revision(sources->datasets, part->name, part->revision, &pinned, &err);
+        if (status) {
             problems_add(problems, ERR_ARGUMENT, revision, "%s", err.message);
             return status;
         }
@@ -232,8 +250,6 @@ static enum status find_part(const json_t *json, size_t index, struct datasets *
         status = error_set(&err, ERR_NOT_FOUND, "%s has no images yet", part->name);
     if (status)
         add_unreadable(problems, status, name, &err);
-    else if (part->revision == 0)
-        part->revision = ret_info->revision;
     return status;
 }
 
@@ -270,8 +286,8 @@ static void check_size(const struct job_request *request, struct problems *probl
                      MIX_IMAGES_MAX);
 }
 
-static enum status find_datasets(const json_t *json, struct job_request *request, struct datasets *datasets,
-                                 struct problems *problems)
+static enum status find_datasets(const json_t *json, struct job_request *request,
+                                 const struct job_sources *sources, struct problems *problems)
 {
     struct mix_part parts[MIX_PARTS_MAX] = {0};
     enum status all = OK;
@@ -280,7 +296,7 @@ static enum status find_datasets(const json_t *json, struct job_request *request
         struct dataset_info info;
         if (*part->name == '\0') /* said already */
             return ERR_ARGUMENT;
-        enum status status = find_part(json, i, datasets, part, &info, problems);
+        enum status status = find_part(json, i, sources, part, &info, problems);
         all = all ? all : status;
         if (status)
             continue;
@@ -289,7 +305,7 @@ static enum status find_datasets(const json_t *json, struct job_request *request
             snprintf(request->test_dataset, sizeof request->test_dataset, "%s", part->name);
     }
     if (all == OK)
-        all = find_test(request, datasets, problems);
+        all = find_test(request, sources->datasets, problems);
     if (all == OK)
         request->split = mix_split_of(&request->training, parts, request->part_count);
     return all;
@@ -355,7 +371,7 @@ enum status job_request_from_json(const json_t *json, const struct job_sources *
                             ? read_origins_model(json, &request, sources->registry, &request.plan, problems)
                             : read_model(json, &recipe, &request.plan, problems);
     enum status training = read_training(json, &request.training, problems);
-    enum status found = find_datasets(json, &request, sources->datasets, problems);
+    enum status found = find_datasets(json, &request, sources, problems);
     if (training == OK && found == OK && (job_request_is_mix(&request) || request.parts[0].revision))
         check_size(&request, problems);
     if (model == OK && training == OK && found == OK)

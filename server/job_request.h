@@ -58,6 +58,8 @@ struct job_sources {
     struct datasets *datasets;
     struct registry
         *registry; /* NULL: do not look at init_from's version, which was there when the job was queued */
+    struct json_t
+        *revisions; /* {name: revision} that own data without one gets, and is added to; NULL: the newest */
 };
 
 /* Checks all of `json` against the engine, the sources and the limits. Everything that is wrong is added to `problems`,

@@ -138,6 +138,14 @@ enum status jobs_check(struct jobs *jobs, const json_t *json, struct job_request
     return job_request_from_json(json, &jobs->sources, &jobs->config.limits, ret_request, problems);
 }
 
+enum status jobs_check_alike(struct jobs *jobs, const json_t *json, json_t *revisions,
+                             struct job_request *ret_request, struct problems *problems)
+{
+    struct job_sources sources = jobs->sources;
+    sources.revisions = revisions;
+    return job_request_from_json(json, &sources, &jobs->config.limits, ret_request, problems);
+}
+
 enum status jobs_check_kept(struct jobs *jobs, const json_t *config, struct job_request *ret_request,
                             struct problems *problems)
 {

@@ -38,6 +38,12 @@ void jobs_free(struct jobs *jobs);
 MUST_CHECK enum status jobs_check(struct jobs *jobs, const struct json_t *json,
                                   struct job_request *ret_request, struct problems *problems);
 
+/* The same for one of several jobs that shall train on the same images: job_sources says what `revisions` is. They can be read
+ * as long as own data is held (store_own_hold). */
+MUST_CHECK enum status jobs_check_alike(struct jobs *jobs, const struct json_t *json,
+                                        struct json_t *revisions, struct job_request *ret_request,
+                                        struct problems *problems);
+
 /* As store_job_find_key. A request that came before is good, whatever has changed since that it builds on. */
 MUST_CHECK enum job_insert_result jobs_find_key(struct jobs *jobs, const char *key, const char *digest,
                                                 char ret_id[JOB_ID_LENGTH + 1], struct error *err);

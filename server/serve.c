@@ -255,8 +255,9 @@ static enum status services_start(const struct settings *settings, struct servic
         status = evaluations_create(app->store, app->registry, app->datasets, settings->threads,
                                     &app->evaluations, err);
     if (status == OK)
-        status = jobs_create(app->store, &(struct job_sources){app->datasets, app->registry}, &jobs_config,
-                             &app->jobs, err);
+        status = jobs_create(app->store,
+                             &(struct job_sources){.datasets = app->datasets, .registry = app->registry},
+                             &jobs_config, &app->jobs, err);
     if (status == OK)
         status = sweeps_create(app->store, app->jobs, app->registry, app->datasets, settings->threads,
                                &app->sweeps, err);

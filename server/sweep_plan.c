@@ -9,6 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct planning {
+    const struct sweep_request *request;
+    struct jobs *jobs;
+    int threads;
+    struct sweep_plan *plan;
+    json_t *seen;      /* settings so far */
+    json_t *revisions; /* of own data, the same for all trials */
+    struct problems *problems;
+};
+
 void sweep_plan_clear(struct sweep_plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
@@ -137,23 +147,22 @@ static void fill_trial(const struct job_request *job, int threads, struct sweep_
 }
 
 /* What is wrong with the request goes to `problems`. */
-static void check_trial(const struct sweep_request *request, struct jobs *jobs, int threads,
-                        const json_t *settings, const json_t *json, struct sweep_trial *trial,
-                        struct problems *problems)
+static void check_trial(const struct planning *planning, const json_t *settings, const json_t *json,
+                        struct sweep_trial *trial)
 {
     struct job_request job;
     struct problems faults = {0};
     char place[JSON_POINTER_SIZE];
     trial->plan.seconds = NAN;
-    if (jobs_check(jobs, json, &job, &faults) == OK) {
-        fill_trial(&job, threads, trial, problems);
+    if (jobs_check_alike(planning->jobs, json, planning->revisions, &job, &faults) == OK) {
+        fill_trial(&job, planning->threads, trial, planning->problems);
         return;
     }
     for (size_t i = 0; i < faults.count && i < PROBLEMS_KEPT; i++) {
         if (is_impossible(&faults.items[i]))
             continue;
-        place_of(request, settings, faults.items[i].pointer, place);
-        add_once(problems, &faults.items[i], place);
+        place_of(planning->request, settings, faults.items[i].pointer, place);
+        add_once(planning->problems, &faults.items[i], place);
     }
     trial->plan.seed =
         (uint64_t)json_integer_value(json_object_get(json_object_get(json, "training"), "seed"));
@@ -164,15 +173,6 @@ static void check_trial(const struct sweep_request *request, struct jobs *jobs, 
 
 /* Draws may come twice, and a combination is worth one trial: so many more are drawn at most. */
 #define DRAWS_A_TRIAL 20
-
-struct planning {
-    const struct sweep_request *request;
-    struct jobs *jobs;
-    int threads;
-    struct sweep_plan *plan;
-    json_t *seen; /* settings so far */
-    struct problems *problems;
-};
 
 static bool is_seen(const json_t *seen, const json_t *settings)
 {
@@ -198,7 +198,7 @@ static void add_combination(struct planning *planning, const json_t *settings)
         struct sweep_trial *trial = &plan->trials[plan->count++];
         *trial = (struct sweep_trial){.plan.combination = combination};
         trial->plan.settings = json_dumps(settings, JSON_COMPACT | JSON_REAL_PRECISION(15));
-        check_trial(request, planning->jobs, planning->threads, settings, json, trial, planning->problems);
+        check_trial(planning, settings, json, trial);
         plan->possible += trial->plan.config != NULL;
         if (trial->memory > plan->memory)
             plan->memory = trial->memory;
@@ -272,12 +272,13 @@ enum status sweep_plan_create(const struct sweep_request *request, struct jobs *
         count = runs;
     }
     plan.trials = calloc(count, sizeof *plan.trials);
-    struct planning planning = {request, jobs, threads, &plan, json_array(), problems};
-    if (plan.trials && planning.seen)
+    struct planning planning = {request, jobs, threads, &plan, json_array(), json_object(), problems};
+    if (plan.trials && planning.seen && planning.revisions)
         add_all(&planning, combinations);
     else
         problems_add(problems, ERR_MEMORY, "", "no memory for so many trials");
     json_decref(planning.seen);
+    json_decref(planning.revisions);
     if (problems->count) {
         sweep_plan_clear(&plan);
         return ERR_ARGUMENT;

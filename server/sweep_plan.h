@@ -29,7 +29,8 @@ struct sweep_plan {
 void sweep_plan_clear(struct sweep_plan *plan);
 
 /* A combination whose layers do not fit together, or that needs more memory than allowed, is an impossible trial. Anything
- * else that is wrong is wrong with the request: it is added to `problems`, and ERR_ARGUMENT returned. */
+ * else that is wrong is wrong with the request: it is added to `problems`, and ERR_ARGUMENT returned. All trials train on the
+ * same images of own data, also when it changes meanwhile: hold it (store_own_hold). */
 MUST_CHECK enum status sweep_plan_create(const struct sweep_request *request, struct jobs *jobs, int threads,
                                          struct sweep_plan *ret_plan, struct problems *problems);
 

@@ -50,8 +50,8 @@ void start_services(size_t queue_limit)
         predict_service_create(&predict_config, &app.predictions, &err) ||
         registry_serve(app.registry, app.predictions, &err) ||
         evaluations_create(app.store, app.registry, app.datasets, 2, &app.evaluations, &err) ||
-        jobs_create(app.store, &(struct job_sources){app.datasets, app.registry}, &jobs_config, &app.jobs,
-                    &err))
+        jobs_create(app.store, &(struct job_sources){.datasets = app.datasets, .registry = app.registry},
+                    &jobs_config, &app.jobs, &err))
         fail_msg("%s", err.message);
     datasets_use_store(app.datasets, app.store);
 }
