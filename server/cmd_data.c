@@ -29,7 +29,7 @@ static enum status print_datasets(const json_t *datasets)
     static const struct table_column columns[] = {{.title = "DATASET"},
                                                   {.title = "TRAIN", .right = true},
                                                   {.title = "TEST", .right = true},
-                                                  {.title = "", .shrinks = true}};
+                                                  {.title = "", .least = 20}};
     struct table table = table_begin(columns, ARRAY_LENGTH(columns));
     const json_t *dataset;
     size_t i;

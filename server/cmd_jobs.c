@@ -75,11 +75,11 @@ static enum status print_jobs(const json_t *jobs)
 {
     static const struct table_column columns[] = {{.title = "JOB"},
                                                   {.title = "STATE", .state = true},
-                                                  {.title = "MODEL", .shrinks = true},
+                                                  {.title = "MODEL", .least = 10, .leaves = 2},
                                                   {.title = "EPOCHS", .right = true},
-                                                  {.title = "TEST", .right = true},
-                                                  {.title = "CREATED", .shrinks = true},
-                                                  {.title = "", .shrinks = true}};
+                                                  {.title = "TEST", .right = true, .leaves = 3},
+                                                  {.title = "CREATED", .leaves = 1},
+                                                  {.title = "", .least = 20}};
     struct table table = table_begin(columns, ARRAY_LENGTH(columns));
     const json_t *job;
     size_t i;

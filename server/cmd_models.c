@@ -110,8 +110,8 @@ static enum status print_models(const json_t *models)
 {
     static const struct table_column columns[] = {{.title = "MODEL"},
                                                   {.title = "NEWEST", .right = true},
-                                                  {.title = "CREATED", .shrinks = true},
-                                                  {.title = "ALIASES", .shrinks = true}};
+                                                  {.title = "CREATED", .leaves = 1},
+                                                  {.title = "ALIASES", .least = 12}};
     struct table table = table_begin(columns, ARRAY_LENGTH(columns));
     const json_t *model;
     size_t i;
@@ -161,9 +161,9 @@ static enum status print_versions(const json_t *versions)
 {
     static const struct table_column columns[] = {
         {.title = "VERSION", .right = true},    {.title = "TEST", .right = true},
-        {.title = "VALIDATION", .right = true}, {.title = "PARAMETERS", .right = true},
-        {.title = "CREATED", .shrinks = true},  {.title = "JOB", .shrinks = true},
-        {.title = "ALIASES", .shrinks = true}};
+        {.title = "VALIDATION", .right = true}, {.title = "PARAMETERS", .right = true, .leaves = 3},
+        {.title = "CREATED", .leaves = 2},      {.title = "JOB", .leaves = 1},
+        {.title = "ALIASES", .least = 12}};
     struct table table = table_begin(columns, ARRAY_LENGTH(columns));
     const json_t *version;
     size_t i;
@@ -312,7 +312,7 @@ static enum status print_history(const json_t *moves)
                                                   {.title = "VERSION", .right = true},
                                                   {.title = "BEFORE", .right = true},
                                                   {.title = "BY"},
-                                                  {.title = "JOB", .shrinks = true}};
+                                                  {.title = "JOB", .leaves = 1}};
     struct table table = table_begin(columns, ARRAY_LENGTH(columns));
     const json_t *move;
     size_t i;

@@ -267,11 +267,11 @@ static const struct option_spec list_specs[] = {
 static enum status print_sweeps(const json_t *sweeps)
 {
     static const struct table_column columns[] = {{.title = "SWEEP"},
-                                                  {.title = "NAME", .shrinks = true},
+                                                  {.title = "NAME", .least = 12},
                                                   {.title = "STATE", .state = true},
                                                   {.title = "TRIALS", .right = true},
                                                   {.title = "LEFT", .right = true},
-                                                  {.title = "CREATED", .shrinks = true}};
+                                                  {.title = "CREATED", .leaves = 1}};
     struct table table = table_begin(columns, ARRAY_LENGTH(columns));
     const json_t *sweep;
     size_t i;

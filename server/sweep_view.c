@@ -132,8 +132,8 @@ static size_t add_figures(struct table_column *columns, bool spreads)
     static const struct table_column figures[] = {
         {.title = "SEED", .right = true},   {.title = "MEAN", .right = true},
         {.title = "SPREAD", .right = true}, {.title = "VALIDATION", .right = true},
-        {.title = "TEST", .right = true},   {.title = "TIME", .right = true},
-        {.title = "", .shrinks = true}};
+        {.title = "TEST", .right = true},   {.title = "TIME", .right = true, .leaves = 1},
+        {.title = "", .least = 12}};
     size_t count = 0;
     for (size_t i = spreads ? 0 : 3; i < ARRAY_LENGTH(figures); i++)
         columns[count++] = figures[i];

@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 #define GAP       2
-#define NARROWEST 6 /* of a column that shrinks */
+#define NARROWEST 6    /* of a column that may be shortened */
+#define LEFT_OUT  (-1) /* in the place of its width */
 
 /* ---- Filling ------------------------------------------------------------------------------------- */
 
@@ -67,22 +68,61 @@ static int width_of(const char *text)
     return width;
 }
 
-/* Takes what is too much from the widest column that shrinks, one at a time. */
-static void fit(const struct table *table, int widths[TABLE_COLUMNS_MAX], int columns)
+static int shortened(const struct table_column *column, int width)
 {
-    int total = GAP * ((int)table->column_count - 1);
+    return column->least > 0 && column->least < width ? column->least : width;
+}
+
+/* What the table takes when all is shortened that may be. */
+static int shortest(const struct table *table, const int widths[TABLE_COLUMNS_MAX])
+{
+    int total = -GAP;
     for (size_t i = 0; i < table->column_count; i++)
-        total += widths[i];
+        if (widths[i] != LEFT_OUT)
+            total += shortened(&table->columns[i], widths[i]) + GAP;
+    return total;
+}
+
+/* Leaves out the next column; false when all that are left must stay. */
+static bool leave_out(const struct table *table, int widths[TABLE_COLUMNS_MAX])
+{
+    size_t next = table->column_count;
+    for (size_t i = 0; i < table->column_count; i++)
+        if (table->columns[i].leaves > 0 && widths[i] != LEFT_OUT &&
+            (next == table->column_count || table->columns[i].leaves < table->columns[next].leaves))
+            next = i;
+    if (next == table->column_count)
+        return false;
+    widths[next] = LEFT_OUT;
+    return true;
+}
+
+/* Takes what is too much from the widest column that may be shortened, one at a time; `harder`: beyond its least. */
+static void shorten(const struct table *table, int widths[TABLE_COLUMNS_MAX], int columns, bool harder)
+{
+    int total = -GAP;
+    for (size_t i = 0; i < table->column_count; i++)
+        total += widths[i] != LEFT_OUT ? widths[i] + GAP : 0;
     for (; total > columns; total--) {
         size_t widest = table->column_count;
-        for (size_t i = 0; i < table->column_count; i++)
-            if (table->columns[i].shrinks && widths[i] > NARROWEST &&
+        for (size_t i = 0; i < table->column_count; i++) {
+            const struct table_column *column = &table->columns[i];
+            if (column->least > 0 && widths[i] > (harder ? NARROWEST : column->least) &&
                 (widest == table->column_count || widths[i] > widths[widest]))
                 widest = i;
+        }
         if (widest == table->column_count)
             return;
         widths[widest]--;
     }
+}
+
+static void fit(const struct table *table, int widths[TABLE_COLUMNS_MAX], int columns)
+{
+    while (shortest(table, widths) > columns && leave_out(table, widths))
+        ;
+    shorten(table, widths, columns, false);
+    shorten(table, widths, columns, true);
 }
 
 static void measure(const struct table *table, FILE *stream, int widths[TABLE_COLUMNS_MAX])
@@ -132,6 +172,8 @@ static void print_text(FILE *stream, const char *text, int width)
 static void print_cell(FILE *stream, const struct table_column *column, const char *text, int width,
                        bool last, const char *colour)
 {
+    if (width == LEFT_OUT)
+        return;
     int own = width_of(text), pad = own < width ? width - own : 0;
     if (column->right)
         fprintf(stream, "%*s", pad, "");
@@ -147,17 +189,18 @@ static void print_rows(const struct table *table, FILE *stream, const int *width
     assert(table->column_count > 0);
     const char *terminal = getenv("TERM"), *none = getenv("NO_COLOR");
     bool colours = isatty(fileno(stream)) && !(none && *none) && !(terminal && strcmp(terminal, "dumb") == 0);
+    size_t last = table->column_count - 1;
+    while (last > 0 && widths[last] == LEFT_OUT)
+        last--;
     for (size_t i = 0; i < table->column_count; i++)
-        print_cell(stream, &table->columns[i], table->columns[i].title, widths[i],
-                   i + 1 == table->column_count, NULL);
+        print_cell(stream, &table->columns[i], table->columns[i].title, widths[i], i == last, NULL);
     fputc('\n', stream);
     for (size_t i = 0; i < table->count; i++) {
         size_t at = i % table->column_count;
-        bool last = at + 1 == table->column_count;
         const struct table_column *column = &table->columns[at];
-        print_cell(stream, column, table->cells[i], widths[at], last,
+        print_cell(stream, column, table->cells[i], widths[at], at == last,
                    colours && column->state ? colour_of(table->cells[i]) : NULL);
-        if (last)
+        if (at + 1 == table->column_count)
             fputc('\n', stream);
     }
 }

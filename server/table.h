@@ -1,5 +1,5 @@
-/* Tables for people: columns as wide as what is in them, shortened where the terminal is narrower. A plain value, one
- * thread. */
+/* Tables for people: columns as wide as what is in them. Where the terminal is narrower, texts are shortened a little; where
+ * that is not enough, columns are left out one after the other. A plain value, one thread. */
 #ifndef DIGITD_TABLE_H
 #define DIGITD_TABLE_H
 
@@ -11,9 +11,10 @@
 
 struct table_column {
     const char *title;
-    bool right;   /* aligned so, as numbers are */
-    bool shrinks; /* may be shortened, to a few characters */
-    bool state;   /* coloured by what it says, where colours are wanted */
+    bool right; /* aligned so, as numbers are */
+    bool state; /* coloured by what it says, where colours are wanted */
+    int least;  /* may be shortened to so many characters, and to a few when nothing else helps; 0: never */
+    int leaves; /* left out after the columns with a smaller number; 0: never */
 };
 
 struct table {
@@ -30,7 +31,8 @@ struct table table_begin(const struct table_column *columns, size_t count);
 /* The next cell, by printf's rules; control characters become ?. Rows follow each other. */
 void table_cell(struct table *table, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Prints and frees it. Nothing is shortened or coloured where the stream is no terminal. ERR_MEMORY: it was not whole. */
+/* Prints and frees it. Nothing is shortened, left out or coloured where the stream is no terminal. ERR_MEMORY: it was not
+ * whole. */
 enum status table_print(struct table *table, FILE *stream);
 
 /* The width of a terminal; 0 for other streams. */

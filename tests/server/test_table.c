@@ -19,7 +19,7 @@
 static const struct table_column columns[] = {{.title = "JOB"},
                                               {.title = "STATE", .state = true},
                                               {.title = "N", .right = true},
-                                              {.title = "DETAIL", .shrinks = true}};
+                                              {.title = "DETAIL", .least = 12}};
 #define COLUMNS (sizeof columns / sizeof *columns)
 
 static struct table make_table(void)
@@ -97,6 +97,42 @@ static void a_narrow_terminal_shortens_what_may_be(void **state)
                                                        "job_2  failed   12345  größe…\n");
 }
 
+/* In the order of their numbers, and not before shortening has been tried. */
+static void a_narrow_terminal_leaves_out_what_matters_least(void **state)
+{
+    (void)state;
+    static const struct table_column all[] = {{.title = "JOB"},
+                                              {.title = "MODEL", .least = 4, .leaves = 2},
+                                              {.title = "DETAIL", .least = 8},
+                                              {.title = "TEST", .right = true, .leaves = 3},
+                                              {.title = "CREATED", .leaves = 1}};
+    static const char *const cells[] = {"job_1", "digits", "half is done", "99 %", "2026-11-24 20:36"};
+    static const struct {
+        unsigned short width;
+        const char *text;
+    } expected[] = {
+        {51, "JOB    MODEL   DETAIL        TEST  CREATED\n"
+             "job_1  digits  half is done  99 %  2026-11-24 20:36\n"},
+        {45, "JOB    MOD…  DETAIL    TEST  CREATED\n"
+             "job_1  dig…  half is…  99 %  2026-11-24 20:36\n"},
+        {44, "JOB    MODEL   DETAIL        TEST\n"
+             "job_1  digits  half is done  99 %\n"},
+        {26, "JOB    DETAIL        TEST\n"
+             "job_1  half is done  99 %\n"},
+        {20, "JOB    DETAIL\n"
+             "job_1  half is done\n"},
+        {14, "JOB    DETAIL\n"
+             "job_1  half i…\n"},
+    };
+    setenv("NO_COLOR", "1", 1);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        struct table table = table_begin(all, sizeof all / sizeof *all);
+        for (size_t j = 0; j < sizeof all / sizeof *all; j++)
+            table_cell(&table, "%s", cells[j]);
+        assert_string_equal(print_on_terminal(&table, expected[i].width), expected[i].text);
+    }
+}
+
 static void states_are_coloured_unless_colours_are_not_wanted(void **state)
 {
     (void)state;
@@ -126,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_are_as_wide_as_what_is_in_them),
         cmocka_unit_test(a_narrow_terminal_shortens_what_may_be),
+        cmocka_unit_test(a_narrow_terminal_leaves_out_what_matters_least),
         cmocka_unit_test(states_are_coloured_unless_colours_are_not_wanted),
         cmocka_unit_test(texts_of_others_do_not_move_the_cursor),
     };
