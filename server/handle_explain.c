@@ -53,6 +53,17 @@ static json_t *grid_to_json(const struct feature_maps *maps, int columns, int ro
     return json;
 }
 
+/* Maps in a row: about as many as there are rows. A unit of a vector is one pixel, and an empty place would look like
+ * another: there the last row is full, if a width up to twice the square's allows that. */
+static int columns_of(struct shape shape)
+{
+    int square = (int)ceil(sqrt(shape.channels));
+    for (int columns = square; shape.height * shape.width == 1 && columns <= 2 * square; columns++)
+        if (shape.channels % columns == 0)
+            return columns;
+    return square;
+}
+
 static json_t *layer_to_json(const struct model_plan *plan, const struct feature_maps *maps)
 {
     struct shape shape = maps->shape;
@@ -62,7 +73,7 @@ static json_t *layer_to_json(const struct model_plan *plan, const struct feature
         low = fminf(low, maps->values[i]);
         high = fmaxf(high, maps->values[i]);
     }
-    int columns = (int)ceil(sqrt(shape.channels)), rows = (shape.channels + columns - 1) / columns;
+    int columns = columns_of(shape), rows = (shape.channels + columns - 1) / columns;
     return json_pack("{s:s, s:s, s:[iii], s:i, s:i, s:o, s:o, s:o}", "name", plan->layers[maps->layer].name,
                      "kind", layer_kind_name(plan->spec.layers[maps->layer].kind), "shape", shape.height,
                      shape.width, shape.channels, "columns", columns, "rows", rows, "minimum",

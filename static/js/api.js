@@ -135,7 +135,7 @@
  * @property {number[]} probabilities
  * @property {{ png: string }} input
  * @property {{ width: number, height: number, values: (number | null)[][] }} saliency
- * @property {{ name: string, kind: string, shape: number[], png: string }[]} layers
+ * @property {{ name: string, kind: string, shape: number[], columns: number, rows: number, png: string }[]} layers
  *
  * @typedef {{ model?: string, version?: string, job?: string }} Reader
  *

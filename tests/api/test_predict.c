@@ -462,6 +462,11 @@ static void an_answer_is_explained(void **state)
                                        json_integer_value(json_at(response, "/layers/0/shape/1")));
     free(pixels.rgba);
     free(bytes);
+    const json_t *last = json_at(response, "/layers");
+    last = json_array_get(last, json_array_size(last) - 1);
+    assert_int_equal(json_integer_value(json_object_get(last, "columns")),
+                     5); /* ten units, and no empty place */
+    assert_int_equal(json_integer_value(json_object_get(last, "rows")), 2);
     assert_problem(post_images("/api/v1/models/digits/predict/explain", two, 2), 422, "invalid", "/images");
     assert_problem(
         post_json(server, "/api/v1/models/nobody/predict/explain", "{\"strokes\":[[[1,1],[2,2]]]}"), 404,

@@ -80,7 +80,7 @@ describe('a network that was trained a little', () => {
     await expectText(page, '#mistake-title', `Image ${mistakes[1].index}: a ${label}, read as ${predicted}`);
     assert.equal(await page.evaluate(() => document.activeElement?.id), 'mistake-title');
     await page.locator('#inspect-detail .saliency canvas').waitFor();
-    assert.deepEqual(await page.locator('#inspect-detail .why-maps figure > img').evaluateAll((images) => images.map(({ src }) => src)),
+    assert.deepEqual(await page.locator('#inspect-detail .why-maps img[alt]:not([alt=""])').evaluateAll((images) => images.map(({ src }) => src)),
       layers.map(({ png }) => `data:image/png;base64,${png}`));
     assert.equal(await page.locator('#inspect-detail .bar[data-top]').getAttribute('data-top'), '');
     await page.reload(); // all of it is in the address
@@ -135,6 +135,56 @@ describe('a network that was trained a little', () => {
     assert.deepEqual(rows, confusion);
     assert.match(files.SVG.toString(), new RegExp(`<svg[^]*>${worstPair(confusion).count}</text>`));
     assert.equal(files.PNG.subarray(1, 4).toString(), 'PNG');
+  });
+
+  for (const width of [320, 390, 768, 1024, 1280]) {
+    test(`${width} px: the matrix has columns of one width, is there without scrolling, and its numbers fit`, async () => {
+      const page = await visit({ at: '#inspect/digits/1', viewport: { width, height: 800 } });
+      await page.locator('.matrix').waitFor();
+      const { widths, cut, tooLong } = await page.locator('.matrix').evaluate((matrix) => {
+        const cells = [...matrix.querySelectorAll('tbody td:not(.share)')];
+        const lengthOf = (cell) => {
+          const range = document.createRange();
+          range.selectNodeContents(cell.querySelector('a') ?? cell);
+          return range.getBoundingClientRect().width;
+        };
+        const { parentElement: box } = matrix;
+        return { widths: cells.map((cell) => cell.getBoundingClientRect().width), cut: box.scrollWidth - box.clientWidth,
+          tooLong: cells.filter((cell) => lengthOf(cell) > cell.clientWidth).map(({ textContent }) => textContent) };
+      });
+      assert.equal(widths.length, 100);
+      assert.ok(Math.max(...widths) - Math.min(...widths) < 1, String(widths));
+      assert.equal(cut, 0);
+      assert.deepEqual(tooLong, []);
+    });
+  }
+
+  test('the pictures of a mistake begin at one height in a row, and each unit of the last has its digit on it', async () => {
+    const [{ index }] = (await evaluation('limit=1')).mistakes;
+    const page = await visit({ at: `#inspect/digits/1?image=${index}` });
+    await page.locator('.digit-units span').last().waitFor();
+    const tops = await page.locator('#inspect-detail .maps').evaluateAll((figures) => figures.map((figure) =>
+      [...figure.children].map((child) => Math.round(child.getBoundingClientRect().top))));
+    for (const [caption, picture] of tops) assert.equal(picture, tops.find(([other]) => other === caption)[1], JSON.stringify(tops));
+    const units = await page.locator('.digit-units').evaluate((box) => {
+      const image = box.querySelector('img');
+      const { left, top, width, height } = image.getBoundingClientRect();
+      const [columns, rows] = [image.naturalWidth, image.naturalHeight];
+      return { pixels: columns * rows, names: [...box.querySelectorAll('span')].map((name) => {
+        const { x, y } = name.getBoundingClientRect();
+        return [name.textContent, Math.floor(((y - top) / height) * rows + 0.05) * columns + Math.floor(((x - left) / width) * columns + 0.05)];
+      }) };
+    });
+    assert.deepEqual(units, { pixels: 10, names: Array.from({ length: 10 }, (_, digit) => [String(digit), digit]) });
+  });
+
+  test('its headings are of one size', async () => {
+    const [{ index }] = (await evaluation('limit=1')).mistakes;
+    const page = await visit({ at: `#inspect/digits/1?image=${index}` });
+    await page.locator('#inspect-detail .saliency canvas').waitFor();
+    const sizes = await page.locator('#view-inspect h2').evaluateAll((all) => all.map((one) => getComputedStyle(one).fontSize));
+    assert.equal(sizes.length, 5);
+    assert.equal(new Set(sizes).size, 1, String(sizes));
   });
 
   test('what the address asks for in vain is said in words', async () => {

@@ -303,7 +303,7 @@ describe('with a trained network', () => {
     await expectText(page, '.saliency-names', /speaks for a 3/);
     await page.locator('#why-maps[aria-busy="false"]').waitFor();
     const { layers } = await answers.at(-1);
-    assert.deepEqual(await page.locator('#why-maps figure > img').evaluateAll((images) => images.map(({ src }) => src)),
+    assert.deepEqual(await page.locator('#why-maps img[alt]:not([alt=""])').evaluateAll((images) => images.map(({ src }) => src)),
       layers.map(({ png }) => `data:image/png;base64,${png}`));
     const painted = await page.locator('.saliency canvas').evaluate((canvas) =>
       canvas.getContext('2d').getImageData(0, 0, 28, 28).data.some((value) => value > 0));
@@ -443,7 +443,10 @@ describe('with a trained network', () => {
     const { epochs } = await service.call('GET', `/api/v1/jobs/${data[0].id}/metrics`);
     await page.locator('#chart-accuracy').scrollIntoViewIfNeeded();
     await page.locator('#chart-loss canvas').waitFor();
+    const button = page.locator('#chart-accuracy').getByRole('button', { name: /CSV/ });
+    const place = await button.boundingBox();
     await page.locator('#chart-accuracy summary').click();
+    assert.deepEqual(await button.boundingBox(), place);
     const rows = await page.locator('#chart-accuracy tbody tr').evaluateAll((all) =>
       all.map((row) => [...row.children].map((cell) => parseFloat(cell.textContent ?? ''))));
     assert.deepEqual(rows, epochs.map(({ epoch, train_accuracy, validation_accuracy }) =>

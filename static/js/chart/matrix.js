@@ -1,7 +1,7 @@
 // Which digits are taken for which: as a table whose cells lead on, as a picture, and as CSV.
 
 import { element } from '../dom.js';
-import { integer, percent } from '../format.js';
+import { percent } from '../format.js';
 import { svg } from './svg.js';
 
 /** @typedef {{ label: number, predicted: number }} Cell */
@@ -17,10 +17,10 @@ const mostOf = (confusion) => Math.max(...confusion.flatMap((row, label) => row.
 
 /** @param {number} count @param {Cell} cell @param {number} most @param {boolean} isChosen @param {(cell: Cell) => string} addressOf */
 function tableCell(count, { label, predicted }, most, isChosen, addressOf) {
-  if (label === predicted) return element('td', { class: 'right' }, integer(count));
+  if (label === predicted) return element('td', { class: 'right' }, String(count));
   if (count === 0) return element('td', { class: 'none' }, '0');
   const link = element('a', { href: addressOf({ label, predicted }),
-    'aria-label': `${integer(count)} of ${label} read as ${predicted}`, ...(isChosen && { 'aria-current': 'true' }) }, integer(count));
+    'aria-label': `${count} of ${label} read as ${predicted}`, ...(isChosen && { 'aria-current': 'true' }) }, String(count));
   const cell = element('td', { class: 'wrong' }, link);
   cell.style.setProperty('--heat', String(heat(count, most)));
   return cell;
@@ -40,12 +40,14 @@ export function matrixTable(confusion, chosen, addressOf) {
         chosen.label === label && chosen.predicted === predicted, addressOf)),
       element('td', { class: 'share' }, total ? percent(row[label] / total) : '–'));
   });
-  return element('table', { class: 'matrix' },
+  const table = element('table', { class: 'matrix' },
     element('caption', { class: 'muted small' }, 'Rows: the digit that was written. Columns: the digit that was read.'),
     element('thead', {}, element('tr', {}, element('td', {}),
       ...confusion.map((_, predicted) => element('th', { scope: 'col' }, String(predicted))),
-      element('th', { scope: 'col' }, 'right'))),
+      element('th', { scope: 'col', class: 'share' }, 'Right'))),
     element('tbody', {}, ...rows));
+  table.style.setProperty('--digits', String(String(Math.max(...confusion.flat())).length)); // as wide as all columns are
+  return table;
 }
 
 /** @param {number[][]} confusion */

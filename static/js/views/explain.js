@@ -24,8 +24,8 @@ function paintSaliency(canvas, values, colors) {
   }));
 }
 
-/** @param {Explanation} explanation */
-function saliencyFigure({ digit, input, saliency }) {
+/** @param {Explanation} explanation @param {string} heading */
+function saliencyFigure({ digit, input, saliency }, heading) {
   const canvas = document.createElement('canvas');
   canvas.width = saliency.width;
   canvas.height = saliency.height;
@@ -35,7 +35,7 @@ function saliencyFigure({ digit, input, saliency }) {
     'aria-label': `The drawing, with the pixels marked that speak for a ${digit} and against it` },
   picture(input.png, ''), canvas);
   const figure = element('figure', { class: 'maps' }, element('figcaption', {},
-    element('h2', {}, 'What counts'), element('p', { class: 'small saliency-names' }, ...names)), stack);
+    element(heading, {}, 'What counts'), element('p', { class: 'small saliency-names' }, ...names)), stack);
   return { figure, paint: () => {
     const probe = [1, 2].map((i) => element('i', { class: `series-${i}` }));
     stack.append(...probe); // their colours there, where it is always dark
@@ -44,17 +44,34 @@ function saliencyFigure({ digit, input, saliency }) {
   } };
 }
 
-/** @param {Explanation['layers'][number]} layer @param {number} index */
-function layerFigure({ kind, shape: [height, width, channels], png }, index) {
-  const name = `${index + 1}. ${KINDS[kind] ?? kind}`;
-  const size = height * width === 1 ? `${channels} units` : `${channels} maps of ${height}\u202f×\u202f${width}`;
-  return element('figure', { class: 'maps' }, element('figcaption', {}, element('h2', {}, name),
-    element('p', { class: 'muted small' }, size)), picture(png, `${name}: what it makes of the drawing, ${size}`));
+/** The units of the last layer, each with the digit that it speaks for.
+ * @param {HTMLElement} image @param {{ columns: number, rows: number, shape: number[] }} layer */
+function digitUnits(image, { columns, rows, shape: [, , count] }) {
+  const names = Array.from({ length: count }, (_, digit) => {
+    const name = element('span', { 'aria-hidden': 'true' }, String(digit));
+    name.style.gridArea = `${Math.floor(digit / columns) + 1} / ${(digit % columns) + 1}`;
+    return name;
+  });
+  const box = element('div', { class: 'digit-units' }, image, ...names);
+  box.style.gridTemplate = `repeat(${rows}, 1fr) / repeat(${columns}, 1fr)`;
+  return box;
 }
 
-/** @param {HTMLElement} place emptied first @param {Explanation} explanation */
-export function showExplanation(place, explanation) {
-  const { figure, paint } = saliencyFigure(explanation);
-  place.replaceChildren(figure, ...explanation.layers.map(layerFigure));
+/** @param {Explanation['layers'][number]} layer @param {number} index @param {string} heading @param {boolean} isLast */
+function layerFigure(layer, index, heading, isLast) {
+  const { kind, shape: [height, width, channels], png } = layer;
+  const name = `${index + 1}. ${KINDS[kind] ?? kind}`;
+  const size = height * width === 1 ? `${channels} units` : `${channels} maps of ${height}\u202f×\u202f${width}`;
+  const image = picture(png, `${name}: what it makes of the drawing, ${size}`);
+  return element('figure', { class: 'maps' }, element('figcaption', {}, element(heading, {}, name),
+    element('p', { class: 'muted small' }, isLast ? `${size}, one a digit` : size)),
+  isLast ? digitUnits(image, layer) : image);
+}
+
+/** @param {HTMLElement} place emptied first @param {Explanation} explanation @param {string} heading of each picture */
+export function showExplanation(place, explanation, heading = 'h2') {
+  const { figure, paint } = saliencyFigure(explanation, heading);
+  const { layers } = explanation;
+  place.replaceChildren(figure, ...layers.map((layer, i) => layerFigure(layer, i, heading, i === layers.length - 1)));
   paint();
 }

@@ -84,7 +84,7 @@ function files({ model, version, dataset, split, count, confusion }) {
 }
 
 /** @param {string} label @param {HTMLElement} child */
-const scroller = (label, child) => element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label }, child);
+const scroller = (label, child, more = '') => element('div', { class: `scroll ${more}`, tabindex: '0', role: 'region', 'aria-label': label }, child);
 
 /** @param {Evaluation} evaluation @param {Asked} asked */
 function overview(evaluation, asked) {
@@ -94,7 +94,7 @@ function overview(evaluation, asked) {
   return [
     element('section', { class: 'card', 'aria-labelledby': 'matrix-title' },
       element('div', { class: 'job-head' }, element('h2', { id: 'matrix-title' }, 'Which digits it takes for which'), files(evaluation)),
-      scroller('Confusion matrix', matrixTable(evaluation.confusion, chosen, cellAddress))),
+      scroller('Confusion matrix', matrixTable(evaluation.confusion, chosen, cellAddress), 'matrix-scroll')),
     element('section', { class: 'card', 'aria-labelledby': 'classes-title' },
       element('h2', { id: 'classes-title' }, 'Digit by digit'), scroller('Precision and recall', classTable(evaluation))),
   ];

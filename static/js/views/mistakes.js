@@ -51,7 +51,7 @@ export async function showMistake(place, source, index, mistake, isWanted) {
     note.replaceWith(element('div', { class: 'mistake-answer' },
       element('img', { class: 'mistake-image', src: imageAddress(source, index), alt: mistake ? `A handwritten ${mistake.label}` : 'A handwritten digit' }),
       bars(answer.probabilities, answer.digit)), element('h3', {}, 'Why: what counts, layer by layer'), maps);
-    showExplanation(maps, answer);
+    showExplanation(maps, answer, 'h4');
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     setText(note, error.message);
