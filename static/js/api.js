@@ -114,6 +114,8 @@
  * @property {{ temperature: number, ece: number, ece_uncalibrated: number,
  *   bins: { confidence: number, accuracy: number, count: number }[] }} calibration
  *
+ * @typedef {{ $ref?: string, enum?: string[], oneOf?: Schema[], properties?: Record<string, Schema>,
+ *   minimum?: number, exclusiveMinimum?: number, maximum?: number }} Schema   as far as the page reads it
  * @typedef {{ type: string } & Record<string, string | number>} Layer
  * @typedef {{ name: string, production: number | null, aliases: Record<string, number>, versions: Version[] }} Model
  * @typedef {{ name: string, description: string, parameters: number, model: { layers: Layer[] }, training: Record<string, unknown> }} Recipe
@@ -260,6 +262,9 @@ export const keepDrawing = (drawing, label) => call('POST', `/api/v1/datasets/${
 
 /** @param {number} id of a drawing that was kept */
 export const takeBack = (id) => call('DELETE', `/api/v1/datasets/${OWN_DATA}/samples/${id}`);
+
+/** The schemas of what is sent and answered, by name. @returns {Promise<Record<string, Schema>>} */
+export const readSchemas = async () => (await call('GET', '/openapi.json')).components.schemas;
 
 /** @returns {Promise<{ data: Recipe[] }>} */
 export const listRecipes = () => call('GET', '/api/v1/recipes');

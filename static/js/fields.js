@@ -1,6 +1,7 @@
 // What the server refuses, in words beside the field that it is about.
 
 import { element, setText } from './dom.js';
+import { pointerName } from './format.js';
 
 /**
  * A field of a form, and the JSON pointers of what it stands for in the request.
@@ -28,7 +29,7 @@ export function createErrors(fields, rest) {
   const places = fields.map(({ input }) => {
     const place = element('p', { class: 'problem', id: `${input.id}-problem` });
     input.after(place);
-    input.setAttribute('aria-describedby', place.id);
+    input.setAttribute('aria-describedby', [place.id, input.getAttribute('aria-describedby')].filter(Boolean).join(' '));
     return place;
   });
 
@@ -41,7 +42,7 @@ export function createErrors(fields, rest) {
       setText(places[i], mine.map(({ detail }) => sentence(detail)).join(' '));
       field.input.setAttribute('aria-invalid', String(mine.length > 0));
     });
-    const others = errors.filter((_, number) => !owners[number]).map(({ pointer, detail }) => (pointer ? `${pointer}: ${detail}.` : sentence(detail)));
+    const others = errors.filter((_, number) => !owners[number]).map(({ pointer, detail }) => (pointer ? `${pointerName(pointer)}: ${sentence(detail).replace(/^./, (first) => first.toLowerCase())}` : sentence(detail)));
     setText(rest, error && errors.length === 0 ? error.message : others.join(' '));
   }
 

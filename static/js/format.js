@@ -46,5 +46,8 @@ export function dateTime(timestamp) {
   return clock.format(new Date(timestamp));
 }
 
+/** The last part of a JSON pointer, in words: "/training/learning_rate" → "Learning rate". @param {string} pointer */
+export const pointerName = (pointer) => (pointer.split('/').at(-1) ?? pointer).replaceAll('_', ' ').replace(/^./, (first) => first.toUpperCase());
+
 /** A number where it is one; what was typed otherwise, for the server to refuse. @param {string} text */
 export const typed = (text) => (text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text);

@@ -11,10 +11,10 @@ const service = new Service();
 const visitor = new Visitor(service);
 const visit = (options) => visitor.visit(options);
 
-/** Two rates by three kernels, of which the largest do not fit the small picture after two pools. */
+/** Two rates by three kernels, of which the largest does not fit the small picture after two pools; one batch size. */
 const GRID = {
   name: 'rates-and-kernels',
-  parameters: { '/training/learning_rate': [0.0005, 0.002], '/model/blocks/kernel_size': [3, 5, 7] },
+  parameters: { '/training/learning_rate': [0.0005, 0.002], '/model/blocks/kernel_size': [2, 3, 7], '/training/batch_size': [64] },
   base: { model: { blocks: { filters: [4, 4, 4], conv_blocks: 3, dense_units: 16 } }, training: { epochs: 2, train_limit: 600 } },
 };
 
@@ -67,6 +67,44 @@ describe('before anything was compared', () => {
   });
 });
 
+describe('a grid of one\'s own', () => {
+  test('says which values there are, as the server describes them', async () => {
+    const page = await visit({ at: '#compare' });
+    await page.selectOption('#compare-subject', '');
+    const { components: { schemas } } = await service.call('GET', '/openapi.json');
+    await expectText(page, '#compare-model-blocks-activation-allowed', schemas.activation.enum.join(', '));
+    const { minimum, maximum } = schemas.training.properties.batch_size;
+    await expectText(page, '#compare-training-batch_size-allowed', `${minimum} to ${maximum.toLocaleString('en-US')}`);
+    assert.equal(await page.getByLabel('Activation').getAttribute('aria-describedby'),
+      'compare-model-blocks-activation-problem compare-model-blocks-activation-allowed');
+  });
+
+  test('is not begun without values, and names no field as the request does', async () => {
+    const page = await visit({ at: '#compare', expect: /status of 422/ });
+    await page.selectOption('#compare-subject', '');
+    await page.getByLabel('Filters').fill('');
+    await page.locator('#compare-form').getByLabel('Learning rate').fill('');
+    await expectText(page, '#compare-estimate', /some values first/);
+    await page.getByRole('button', { name: 'Start comparing' }).click();
+    assert.deepEqual((await service.call('GET', '/api/v1/sweeps')).data, []);
+    const many = Array.from({ length: 40 }, (_, i) => i + 1).join(', ');
+    await page.getByLabel('Filters').fill(many);
+    await page.getByLabel('Dense units').fill(many);
+    await expectText(page, '#compare-problem', /more than 1000 trials/);
+    assert.doesNotMatch(await page.locator('#compare-problem').textContent(), /[/_]/);
+  });
+
+  for (const width of [320, 1280]) {
+    test(`${width} px: shows all that is in its fields`, async () => {
+      const page = await visit({ at: '#compare', viewport: { width, height: 800 } });
+      await page.selectOption('#compare-subject', '');
+      const cut = await page.locator('#compare-form input:visible').evaluateAll((all) =>
+        all.filter((one) => one.scrollWidth > one.clientWidth).map(({ id }) => id));
+      assert.deepEqual(cut, []);
+    });
+  }
+});
+
 describe('a comparison', () => {
   test('is started, paused, taken up after a reload, cancelled and deleted', async () => {
     const page = await visit({ at: '#compare' });
@@ -98,15 +136,18 @@ describe('a comparison', () => {
     assert.ok(invalid.length > 0 && invalid.length <= 4, JSON.stringify(data));
     const page = await visit({ at: `#compare/${done.id}` });
     await expectText(page, '#sweep-verdict', /^Best: /);
-    assert.equal(await page.locator('#sweep-verdict').textContent(), verdict.replaceAll(' %', '\u202f%'));
+    assert.equal(await page.locator('#sweep-verdict').textContent(), verdict.replaceAll(' %', '\u202f%').replaceAll('_', ' '));
     assert.equal(await page.locator('.trials tbody tr').count(), 6);
     await expectText(page, '.trials tbody tr', /Cannot be built.*does not fit/);
     assert.equal(await page.locator('#sweep-curves .chart-curve').count(), 6 - invalid.length);
+    assert.deepEqual(await page.locator('.trials thead button').allTextContents(), // the batch size is one
+      ['Learning rate', 'Kernel size', 'Validation', 'Test', 'Trained in', 'Parameters']);
+    assert.deepEqual(await page.locator('#sweep-axes .chart-name').allTextContents(), ['Learning rate', 'Kernel size', 'Validation']);
 
-    await page.getByRole('button', { name: 'validation', exact: true }).click();
+    await page.getByRole('button', { name: 'Validation', exact: true }).click();
     await page.locator('th[aria-sort=descending]').waitFor();
     assert.match(page.url(), /sort=validation&order=desc/);
-    await page.getByRole('button', { name: 'learning rate', exact: true }).click();
+    await page.getByRole('button', { name: 'Learning rate', exact: true }).click();
     await page.locator('th[aria-sort=ascending]').waitFor();
     const rates = await page.locator('.trials tbody tr td:nth-child(2)').allTextContents();
     assert.deepEqual(rates, [...rates].sort((a, b) => Number(a) - Number(b)));
@@ -159,7 +200,7 @@ describe('a comparison', () => {
     const first = page.locator('.trials tbody tr').first();
     await first.waitFor();
     await page.evaluate(() => { globalThis.kept = [...document.querySelectorAll('.trials tbody tr')]; });
-    await page.getByRole('button', { name: 'parameters', exact: true }).click();
+    await page.getByRole('button', { name: 'Parameters', exact: true }).click();
     await page.locator('th[aria-sort]').waitFor();
     assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('.trials tbody tr')]
       .map((row) => globalThis.kept.includes(row))), Array(6).fill(true));

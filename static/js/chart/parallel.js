@@ -16,6 +16,12 @@ function scale(values) {
   return { all, share: (/** @type {string | number} */ value) => middle + all.indexOf(value) / Math.max(all.length - 1, 1) };
 }
 
+/** Where a value stands: outside of the first axis and of the last no line passes. @param {number} axis @param {number} last @param {number} x */
+function besides(axis, last, x) {
+  if (axis === 0) return { x: x - 8, 'text-anchor': 'end' };
+  return { x: x + 8, 'text-anchor': 'start', ...(axis < last && { class: 'chart-tick chart-inner' }) };
+}
+
 /**
  * @param {string[]} names   of what varies
  * @param {Line[]} lines
@@ -29,13 +35,13 @@ export function parallel(names, lines, title) {
   const x = (/** @type {number} */ axis) => SIDE + ((WIDTH - 2 * SIDE) * axis) / names.length;
   const y = (/** @type {number} */ part) => HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * part;
 
-  const axes = [...names, 'validation'].map((name, axis) => svg('g', {},
+  const axes = [...names, 'Validation'].map((name, axis) => svg('g', {},
     svg('path', { class: 'chart-axis', d: `M${x(axis)} ${TOP}V${HEIGHT - BOTTOM}` }),
     svg('text', { class: 'chart-name', x: x(axis), y: 20, 'text-anchor': 'middle' }, name),
     ...(axis < names.length
       ? scales[axis].all.map((value) => [String(value), y(scales[axis].share(value))])
       : [[percent(low, 2), y(0)], ...(high > low ? [[percent(high, 2), y(1)]] : [])]
-    ).map(([text, at]) => svg('text', { class: 'chart-tick', x: x(axis) + 8, y: Number(at) + 4 }, String(text)))));
+    ).map(([text, at]) => svg('text', { class: 'chart-tick', y: Number(at) + 4, ...besides(axis, names.length, x(axis)) }, String(text)))));
   const drawn = [...lines].sort((a, b) => Number(a.isBest) - Number(b.isBest) || a.result - b.result).map((line) => svg('path', {
     class: 'chart-trial', 'data-trial': line.id, ...(line.isBest && { 'data-best': '' }),
     opacity: (SHARE_FAINT + (1 - SHARE_FAINT) * share(line.result)).toFixed(2),

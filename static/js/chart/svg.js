@@ -3,8 +3,8 @@
 import { save } from '../save.js';
 
 const NAMESPACE = 'http://www.w3.org/2000/svg';
-const KEPT = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'paint-order', 'font-family', 'font-size', 'font-weight',
-  'text-anchor'];
+const KEPT = ['fill', 'stroke', 'stroke-width', 'stroke-linejoin', 'stroke-dasharray', 'opacity', 'paint-order', 'font-family',
+  'font-size', 'font-weight', 'text-anchor'];
 
 /**
  * @param {string} tag

@@ -7,11 +7,11 @@ import { overlay } from '../chart/overlay.js';
 import { parallel } from '../chart/parallel.js';
 import { savePicture } from '../chart/svg.js';
 import { element, setText } from '../dom.js';
-import { dateTime, duration, percent } from '../format.js';
+import { dateTime, duration, percent, pointerName } from '../format.js';
 import { STATES, isActive, shownSweep, tellFailure, trialsOver } from '../store.js';
 import { compareForm } from './compare_form.js';
 import { createPromotion } from './compare_promote.js';
-import { createTrialTable, hasSeeds, nameOf, trialName } from './compare_table.js';
+import { createTrialTable, differences, hasSeeds, trialName } from './compare_table.js';
 
 /**
  * @typedef {import('../api.js').Sweep} Sweep
@@ -37,11 +37,15 @@ function statsOf(sweep) {
   ];
 }
 
-/** A picture under its heading, with a button that keeps it. @param {string} id @param {string} title */
-function figure(id, title) {
+/** The server's sentence, with the fields' names in words. @param {Comparison} comparison */
+const verdictOf = ({ results }) => results.parameters.map((pointer) => pointer.split('/').at(-1) ?? '')
+  .reduce((text, field) => text.replaceAll(`${field} `, `${field.replaceAll('_', ' ')} `), results.verdict.replaceAll(' %', '\u202f%'));
+
+/** A picture under its heading, with a button that keeps it. @param {string} id @param {string} title @param {string} note how it is read */
+function figure(id, title, note) {
   const plot = element('div', { class: 'compare-plot', tabindex: '0', role: 'region', 'aria-label': title }); // it may scroll
   const button = element('button', { class: 'link', type: 'button', 'aria-label': `${title} as SVG` }, 'SVG');
-  const box = element('figure', { class: 'chart', id, hidden: '' }, element('figcaption', {}, element('h3', {}, title)), plot,
+  const box = element('figure', { class: 'chart', id, hidden: '' }, element('figcaption', {}, element('h3', {}, title), element('p', { class: 'muted small' }, note)), plot,
     element('div', { class: 'chart-files' }, button));
   button.addEventListener('click', () => {
     const picture = plot.firstElementChild;
@@ -59,12 +63,12 @@ function figure(id, title) {
 
 /** @param {Comparison} comparison */
 function curvesOf({ results, curves }) {
-  const seeds = hasSeeds(results.data);
+  const [seeds, pointers] = [hasSeeds(results.data), differences(results)];
   const places = results.data.filter(({ state }) => state !== 'invalid').map(({ trial }) => trial).sort((a, b) => a - b);
   const trials = results.data.filter(({ job }) => job && curves.get(job)?.length);
   if (trials.length === 0) return null;
   const drawn = trials.map((trial) => ({
-    series: places.indexOf(trial.trial), name: trialName(trial, results.parameters, seeds),
+    series: places.indexOf(trial.trial), name: trialName(trial, pointers, seeds),
     y: (curves.get(String(trial.job)) ?? []).map((epoch) => epoch.validation_accuracy ?? epoch.train_accuracy),
     isBest: trial.trial === results.best,
   }));
@@ -74,12 +78,13 @@ function curvesOf({ results, curves }) {
 /** @param {Comparison} comparison */
 function axesOf({ results }) {
   const done = results.data.filter((trial) => trial.validation_accuracy !== null);
-  if (done.length < 3 || results.parameters.length < 2) return null;
+  const pointers = differences(results);
+  if (done.length < 3 || pointers.length < 2) return null;
   const lines = done.map((trial) => ({
-    id: trial.trial, values: results.parameters.map((pointer) => trial.values[pointer]),
+    id: trial.trial, values: pointers.map((pointer) => trial.values[pointer]),
     result: Number(trial.validation_accuracy), isBest: trial.trial === results.best,
   }));
-  return parallel(results.parameters.map(nameOf), lines,
+  return parallel(pointers.map(pointerName), lines,
     `${done.length} trials as lines from their settings to their validation accuracy; the table below has all values.`);
 }
 
@@ -101,8 +106,9 @@ function createCard(store, { refresh, between }) {
   const never = element('p', { class: 'note', hidden: '' }, NEVER);
   const promotion = createPromotion(act, store);
   const csv = element('a', { class: 'button', download: '', hidden: '' }, 'Results as CSV');
-  const curves = figure('sweep-curves', 'Validation accuracy by epoch');
-  const axes = figure('sweep-axes', 'What made the difference');
+  const curves = figure('sweep-curves', 'Validation accuracy by epoch', 'A line is a network: how much it reads rightly of images that it was not trained on.');
+  const axes = figure('sweep-axes', 'What made the difference',
+    'A line is a network, from its settings on the left to its validation accuracy on the right. The strong line is the best; point at a row of the table to see which is its line.');
   const table = element('div', { class: 'card table-card trials', tabindex: '0', role: 'region', 'aria-label': 'Trials', hidden: '' });
   const card = element('article', { class: 'card job', 'aria-labelledby': 'sweep-title' },
     element('div', { class: 'job-head' }, title, badge, element('div', { class: 'job-actions' }, pause, resume, cancel, remove)), line, problem, bar, stats, verdict, never,
@@ -153,7 +159,7 @@ function createCard(store, { refresh, between }) {
     if (drawn[0] === known && drawn[1] === by && drawn[2] === falling) return;
     drawn = [known, by, falling];
     table.hidden = !known;
-    setText(verdict, (known?.results.verdict ?? '').replaceAll(' %', '\u202f%'));
+    setText(verdict, known ? verdictOf(known) : '');
     never.hidden = !known?.results.data.some(({ never_learned: isLost }) => isLost);
     curves.show(known && curvesOf(known));
     axes.show(known && axesOf(known));

@@ -1,13 +1,16 @@
 // The form that starts a comparison: what varies, how long each is trained, and what that takes.
 
 import { announce } from '../announce.js';
-import { estimateSweep, startSweep } from '../api.js';
+import { estimateSweep, readSchemas, startSweep } from '../api.js';
 import { element, setText } from '../dom.js';
 import { createErrors } from '../fields.js';
 import { duration, integer, typed } from '../format.js';
 import { tellFailure } from '../store.js';
 
-/** @typedef {import('../store.js').Store} Store */
+/**
+ * @typedef {import('../api.js').Schema} Schema
+ * @typedef {import('../store.js').Store} Store
+ */
 
 /** What can be compared, with what each is trained on unless the reader says otherwise. */
 const SUBJECTS = [
@@ -21,11 +24,11 @@ const SUBJECTS = [
 
 /** Fields of a grid of one's own: values with commas. */
 const VARIED = [
-  { pointer: '/model/blocks/activation', label: 'Activation', value: '' },
+  { pointer: '/model/blocks/activation', label: 'Activation', value: '', wide: true },
+  { pointer: '/training/learning_rate', label: 'Learning rate', value: '0.0005, 0.001, 0.002', wide: true },
   { pointer: '/model/blocks/filters', label: 'Filters', value: '16, 32' },
   { pointer: '/model/blocks/kernel_size', label: 'Kernel size', value: '' },
   { pointer: '/model/blocks/dense_units', label: 'Dense units', value: '' },
-  { pointer: '/training/learning_rate', label: 'Learning rate', value: '0.0005, 0.001, 0.002' },
   { pointer: '/training/batch_size', label: 'Batch size', value: '' },
 ];
 const SETTINGS = [
@@ -33,17 +36,35 @@ const SETTINGS = [
   { pointer: '/base/training/train_limit', label: 'Images', hint: 'all' },
   { pointer: '/seeds', label: 'Seeds each' },
 ];
+const EMPTY = 'Give one of the fields some values first.';
 const ESTIMATE_MS = 500; // after the last change
 
 /** A pointer as one step of another. @param {string} pointer */
 const escaped = (pointer) => pointer.replaceAll('~', '~0').replaceAll('/', '~1');
 
-/** @param {{ pointer: string, label: string, value?: string, hint?: string }} field @param {string} prefix of its pointer in the request */
-function fieldOf({ pointer, label, value = '', hint = '' }, prefix = '') {
+/** @param {{ pointer: string, label: string, value?: string, hint?: string, wide?: boolean }} field @param {string} prefix of its pointer in the request */
+function fieldOf({ pointer, label, value = '', hint = '', wide = false }, prefix = '') {
   const id = `compare${pointer.replaceAll('/', '-')}`;
   const input = /** @type {HTMLInputElement} */ (element('input', { id, autocomplete: 'off', value, placeholder: hint }));
-  const box = element('div', { class: 'field' }, element('label', { for: id }, label), input);
-  return { box, input, pointer, pointers: [prefix ? `${prefix}/${escaped(pointer)}` : pointer] };
+  const allowed = element('p', { class: 'muted small', id: `${id}-allowed` });
+  input.setAttribute('aria-describedby', allowed.id);
+  const box = element('div', { class: `field ${wide ? 'field-wide' : ''}` }, element('label', { for: id }, label), input, allowed);
+  return { box, input, allowed, pointer, pointers: [prefix ? `${prefix}/${escaped(pointer)}` : pointer] };
+}
+
+/** The schema of what a pointer such as "/model/blocks/filters" stands for. @param {Record<string, Schema>} schemas @param {string} pointer */
+function schemaOf(schemas, pointer) {
+  const [part, field] = pointer.split('/').slice(-2);
+  const { $ref: name, ...own } = schemas[part]?.properties?.[field] ?? {};
+  const schema = name ? schemas[name.split('/').at(-1) ?? ''] : own;
+  return schema?.oneOf?.[0] ?? schema;
+}
+
+/** "1 to 512", or names. @param {Schema | undefined} schema */
+function allowedText({ enum: names, minimum, exclusiveMinimum: above, maximum } = {}) {
+  if (names) return names.join(', ');
+  if (maximum === undefined) return '';
+  return above === undefined ? `${minimum} to ${integer(maximum)}` : `above ${above}, up to ${maximum}`;
 }
 
 /** "24 of 64 cannot be built; 40 trainings take about 5 min." @param {import('../api.js').Sweep['estimate']} estimate */
@@ -70,6 +91,8 @@ export function compareForm(store, refresh) {
       ...settings.map(({ box }) => box), grid),
     estimate, problem, button));
   const errors = createErrors([...settings, ...varied], problem);
+  const isEmpty = () => subject.value === '' && varied.every(({ input }) => input.value.trim() === '');
+  let hasHints = false;
   let asked = 0;
   let timer = 0;
 
@@ -87,6 +110,11 @@ export function compareForm(store, refresh) {
 
   async function reckon() {
     const number = ++asked;
+    if (isEmpty()) {
+      errors.show(null);
+      setText(estimate, EMPTY);
+      return;
+    }
     setText(estimate, 'Reckoning how long it takes…');
     try {
       const answer = await estimateSweep(request());
@@ -105,7 +133,21 @@ export function compareForm(store, refresh) {
     setText(note, text);
     [epochs, images, '1'].forEach((value, i) => { settings[i].input.value = value; });
     grid.hidden = subject.value !== '';
+    if (!grid.hidden) hint();
     reckon();
+  }
+
+  /** Says below each field of the grid which values there are. */
+  async function hint() {
+    if (hasHints) return;
+    hasHints = true;
+    try {
+      const schemas = await readSchemas();
+      for (const { allowed, pointer } of varied) setText(allowed, allowedText(schemaOf(schemas, pointer)));
+    } catch (error) {
+      hasHints = false;
+      tellFailure(store, error, ({ message }) => setText(problem, message));
+    }
   }
 
   subject.addEventListener('change', follow);
@@ -117,6 +159,10 @@ export function compareForm(store, refresh) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     clearTimeout(timer);
+    if (isEmpty()) {
+      varied[0].input.focus();
+      return;
+    }
     button.disabled = true;
     try {
       const sweep = await startSweep(request());

@@ -1,7 +1,7 @@
 // All trials of a comparison as a table that can be sorted; the order is in the address.
 
 import { element } from '../dom.js';
-import { duration, integer, percent } from '../format.js';
+import { duration, integer, percent, pointerName } from '../format.js';
 
 /**
  * @typedef {import('../api.js').Trial} Trial
@@ -14,8 +14,11 @@ const STATES = {
   stopped: 'Left behind', failed: 'Failed', cancelled: 'Cancelled',
 };
 
-/** The last part of a pointer, in words. @param {string} pointer */
-export const nameOf = (pointer) => (pointer.split('/').at(-1) ?? pointer).replaceAll('_', ' ');
+/** What the trials differ in; all that was varied, if they differ in nothing. @param {SweepResults} results */
+export function differences({ parameters, data }) {
+  const varied = parameters.filter((pointer) => new Set(data.map(({ values }) => values[pointer])).size > 1);
+  return varied.length > 0 ? varied : parameters;
+}
 
 /** What a trial is called among the others. @param {Trial} trial @param {string[]} pointers @param {boolean} seeds */
 export const trialName = ({ values, seed }, pointers, seeds) =>
@@ -39,15 +42,15 @@ function state(trial) {
  * @param {SweepResults} results
  * @returns {Column[]}
  */
-function columns({ parameters, data }) {
+function columns(results) {
   return [
-    ...parameters.map((pointer) => ({ key: pointer, label: nameOf(pointer), value: (/** @type {Trial} */ { values }) => values[pointer],
+    ...differences(results).map((pointer) => ({ key: pointer, label: pointerName(pointer), value: (/** @type {Trial} */ { values }) => values[pointer],
       text: (/** @type {Trial} */ { values }) => String(values[pointer]) })),
-    ...(hasSeeds(data) ? [{ key: 'seed', label: 'seed', value: (/** @type {Trial} */ { seed }) => seed, text: (/** @type {Trial} */ { seed }) => String(seed) }] : []),
-    { key: 'validation', label: 'validation', value: (trial) => trial.validation_accuracy, text: (trial) => percent(trial.validation_accuracy, 2) },
-    { key: 'test', label: 'test', value: (trial) => trial.test_accuracy, text: (trial) => percent(trial.test_accuracy, 2) },
-    { key: 'time', label: 'trained in', value: (trial) => trial.training_seconds, text: (trial) => duration(trial.training_seconds) },
-    { key: 'parameters', label: 'parameters', value: (trial) => trial.parameters, text: (trial) => (trial.parameters === null ? '–' : integer(trial.parameters)) },
+    ...(hasSeeds(results.data) ? [{ key: 'seed', label: 'Seed', value: (/** @type {Trial} */ { seed }) => seed, text: (/** @type {Trial} */ { seed }) => String(seed) }] : []),
+    { key: 'validation', label: 'Validation', value: (trial) => trial.validation_accuracy, text: (trial) => percent(trial.validation_accuracy, 2) },
+    { key: 'test', label: 'Test', value: (trial) => trial.test_accuracy, text: (trial) => percent(trial.test_accuracy, 2) },
+    { key: 'time', label: 'Trained in', value: (trial) => trial.training_seconds, text: (trial) => duration(trial.training_seconds) },
+    { key: 'parameters', label: 'Parameters', value: (trial) => trial.parameters, text: (trial) => (trial.parameters === null ? '–' : integer(trial.parameters)) },
   ];
 }
 
