@@ -291,11 +291,13 @@ static void tell_progress(struct watch *watch, const json_t *event)
     show_bar(watch);
 }
 
-/* The trial that a job was made for waits, or trains, or has ended; only that shows, but for --json. */
+/* The trial that a job was made for waits, or trains, or has ended; only that shows, but for --json, and when it is the first
+ * of a sweep that waited. */
 static void tell_state(struct watch *watch, const json_t *event)
 {
     json_object_del(watch->running, client_text_at(event, "/job")); /* until it tells again how far it is */
-    if (is_end(client_text_at(event, "/data/to")) || client_settings(watch->client)->json)
+    if (is_end(client_text_at(event, "/data/to")) || strcmp(watch->state, "queued") == 0 ||
+        client_settings(watch->client)->json)
         look(watch);
 }
 

@@ -5,7 +5,7 @@
 
 #define FILTERS "/model/blocks/filters=4,8 "
 #define QUICK   "--dataset bars --epochs 1 "
-#define ENDLESS "--dataset bars --epochs 1000 "
+#define ENDLESS "--dataset bars --epochs 1000 --batch-size 1 "
 
 static char *start(const char *words)
 {
@@ -148,6 +148,21 @@ static void sweeps_are_paused_cancelled_and_deleted(void **state)
     free(id);
 }
 
+static void a_watch_tells_when_a_sweep_no_longer_waits(void **state)
+{
+    (void)state;
+    char *job = service_begin("jobs", ENDLESS), *id = start(FILTERS ENDLESS), words[64];
+    snprintf(words, sizeof words, "sweep watch %s", id);
+    pid_t watch = service_run_in_background(words);
+    wait_for_text(".err", "queued\n");
+    assert_int_equal(service_run_on("jobs cancel %s", job), 0);
+    wait_for_text(".err", "running\n");
+    assert_int_equal(service_run_on("sweep cancel %s", id), 0);
+    assert_int_equal(program_wait(watch), 3);
+    free(job);
+    free(id);
+}
+
 static void a_watch_outlives_the_server(void **state)
 {
     (void)state;
@@ -174,6 +189,7 @@ int main(void)
         cmocka_unit_test(ranges_are_drawn_from),
         cmocka_unit_test(faults_are_named_as_they_were_given),
         cmocka_unit_test(sweeps_are_paused_cancelled_and_deleted),
+        cmocka_unit_test(a_watch_tells_when_a_sweep_no_longer_waits),
         cmocka_unit_test(a_watch_outlives_the_server),
     };
     return cmocka_run_group_tests(tests, service_make, service_remove);
