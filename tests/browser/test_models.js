@@ -159,6 +159,24 @@ describe('the screen of models', () => {
     }));
   });
 
+  for (const width of [320, 390, 1280]) {
+    test(`${width} px: an alias as long as it may be breaks nothing, and can be taken off`, async () => {
+      const alias = 'a'.repeat(64);
+      await service.call('PUT', `/api/v1/models/digits/aliases/${alias}`, { version: 2 });
+      const page = await visit({ at: '#models/digits/2', viewport: { width, height: 800 } });
+      await expectText(page, '#version .badge', alias);
+      await page.getByText(`Moves of ${alias}`).click();
+      await page.locator('.moves li').first().waitFor();
+      assert.ok(await overflow(page) <= 0);
+      const remove = page.getByRole('button', { name: `Remove ${alias}` });
+      const { x, width: wide } = await remove.boundingBox();
+      assert.ok(x >= 0 && x + wide <= width, `from ${x}, ${wide} wide`);
+      await remove.click();
+      await expectText(page, '#models-said', /is gone/);
+      assert.ok(await overflow(page) <= 0);
+    });
+  }
+
   for (const colorScheme of ['light', 'dark']) {
     for (const width of [320, 768, 1280]) {
       test(`${colorScheme}, ${width} px: everything open, nothing sticks out, and axe finds nothing`, async () => {
