@@ -40,7 +40,7 @@ export function calibrationFigure({ temperature, ece, ece_uncalibrated: before, 
     element('figcaption', {}, element('h2', {}, 'Can its confidence be trusted?'), element('p', { class: 'muted small' }, said),
       element('p', { class: 'muted small' }, 'A dot on the dashed line: as often right as it says. Below: too sure of itself. The larger, the more images.')),
     diagram(filled, `Share that was read rightly, by confidence. ${said}`),
-    element('details', { class: 'more' }, element('summary', {}, 'The same as a table'),
+    element('details', { class: 'more' }, element('summary', {}, 'Values as a table'),
       element('table', { class: 'figures' }, element('thead', {}, element('tr', {},
         ...['Confidence', 'Read rightly', 'Images'].map((text) => element('th', { scope: 'col' }, text)))), element('tbody', {}, ...rows))));
 }

@@ -51,7 +51,7 @@ function frame(figure, title) {
     element('figcaption', {}, element('h3', {}, title), element('p', { class: 'readout' }, epoch, ...labels)),
     plot,
     element('div', { class: 'chart-files' },
-      element('details', {}, element('summary', {}, 'Show data'),
+      element('details', {}, element('summary', {}, 'Values as a table'),
         element('div', { class: 'chart-table', tabindex: '0', role: 'region', 'aria-label': `${title}, data` }, table)),
       element('span', {}, csv, ' ', png)),
   );
