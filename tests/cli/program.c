@@ -115,10 +115,11 @@ pid_t program_start(const char *words, struct program_setup setup)
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addchdir_np(&actions, folder);
     posix_spawn_file_actions_addopen(&actions, 0, setup.input ? setup.input : "/dev/null", O_RDONLY, 0);
+    /* Appended, since one that runs in the background may share the file with one that is started later. */
     posix_spawn_file_actions_addopen(&actions, 1, setup.output ? setup.output : ".out",
-                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
+                                     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
     posix_spawn_file_actions_addopen(&actions, 2, setup.errors ? setup.errors : ".err",
-                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
+                                     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
     char **environment = make_environment(setup.variable);
     pid_t process;
     int failed = posix_spawn(&process, binary, &actions, NULL, arguments, environment);
