@@ -43,6 +43,33 @@ test('a drawing is kept as what it was, and taken back', async () => {
   await page.waitForFunction(() => document.querySelector('.keep-said').textContent === '');
 });
 
+test('what is drawn while a drawing is being kept is not taken for it', async () => {
+  const page = await visit();
+  await drawDigit(page, 4);
+  await answer(page);
+  await page.click('#keep summary');
+  /** @type {() => void} */
+  let letGo = () => {};
+  const held = new Promise((resolve) => { letGo = resolve; });
+  await page.route('**/drawings/samples?*', async (route) => {
+    await held;
+    await route.continue();
+  });
+  const asked = page.waitForRequest(/drawings\/samples/);
+  const answered = page.waitForResponse(/drawings\/samples/);
+  await page.getByRole('button', { name: 'It was a 4' }).click();
+  const { strokes } = (await asked).postDataJSON();
+  await page.locator('#pad').focus();
+  await drawDigit(page, 1);
+  await answer(page);
+  letGo();
+  await (await answered).finished();
+  await expectText(page, '#announcer', /kept as a 4/);
+  assert.equal(strokes.length, 2); // of the 4 alone
+  assert.equal(await page.locator('.keep-said').first().textContent(), '');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'pad');
+});
+
 test('a picture is kept too, and what was stored is what the network saw', async () => {
   const page = await visit();
   await page.click('#pad-sample');

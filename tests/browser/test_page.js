@@ -95,7 +95,7 @@ describe('before anything was trained', () => {
  */
 async function epochOfModel(page) {
   const text = await page.locator('#model').textContent();
-  return Number(text?.match(/after epoch (\d+)$/)?.[1]);
+  return Number(text?.match(/after epoch (\d+) of /)?.[1]);
 }
 
 describe('while a network trains', () => {
@@ -127,7 +127,10 @@ describe('while a network trains', () => {
     const page = await visit();
     await drawDigit(page, 1);
     const { id } = await service.call('POST', '/api/v1/jobs', MANY_SHORT_EPOCHS);
-    await expectText(page, '#model', /^the network in training, after epoch \d+$/);
+    await expectText(page, '#model', /^the network in training, after epoch \d+ of 100, right on /);
+    const [, at, share] = /(\d+) of 100, right on ([\d.]+)/.exec(await page.locator('#model').textContent()) ?? [];
+    const { epochs } = await service.call('GET', `/api/v1/jobs/${id}/metrics`);
+    assert.equal(share, (100 * epochs[Number(at) - 1].validation_accuracy).toFixed(1));
     const first = await epochOfModel(page);
     while (await epochOfModel(page) <= first) await page.waitForTimeout(100);
     await expectText(page, '#digit', '1');

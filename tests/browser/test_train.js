@@ -137,9 +137,9 @@ describe('a training', () => {
     const page = await visit({ at: `#train/${id}` });
     await service.call('POST', `/api/v1/jobs/${id}/cancel`);
     await page.click('#job-delete');
-    await page.getByRole('button', { name: 'Keep it' }).click();
+    await page.click('#ask-keep');
     await page.click('#job-delete');
-    await page.getByRole('button', { name: 'Delete it' }).click();
+    await page.click('#ask-go');
     await page.waitForFunction(() => location.hash === '#train');
     await page.waitForFunction((href) => !document.querySelector(`#history-list a[href="${href}"]`), `#train/${id}`);
     await assert.rejects(job(id), /404/);
@@ -158,7 +158,7 @@ describe('a training', () => {
     await service.call('POST', '/api/v1/jobs', LONG); // an event: the curves are read again
     await asked;
     const deleted = page.waitForResponse((response) => response.request().method() === 'DELETE');
-    await page.getByRole('button', { name: 'Delete it' }).click();
+    await page.click('#ask-go');
     await Promise.race([deleted, new Promise((resolve) => setTimeout(resolve, 500))]);
     letGo();
     await deleted;
@@ -271,6 +271,14 @@ describe('own data', () => {
     await page.click('#start-button');
     await expectText(page, '#batch_size-problem', /images? to train on do not fill a batch of 64/);
     assert.equal(await page.evaluate(() => document.activeElement?.id), 'batch_size');
+    await page.fill('#batch_size', '1');
+    await expectText(page, '#validation_split-problem', /so few images is none/);
+    await page.fill('#validation_split', '0');
+    await page.locator('#validation_split-problem').waitFor({ state: 'hidden' });
+    await page.click('#start-button');
+    await page.waitForFunction(() => location.hash.startsWith('#train/job_'));
+    const { config } = await job(new URL(page.url()).hash.split('/')[1]);
+    assert.deepEqual([config.dataset, config.training.validation_split], ['drawings', 0]);
   });
 
   for (const colorScheme of ['light', 'dark']) {

@@ -1,11 +1,11 @@
 // The screen with the pad: reads the drawing again whenever it, or the network, has changed.
 
 import { announce } from '../announce.js';
-import { ApiError, ConnectionError, explain as askWhy, imageFile, predict } from '../api.js';
+import { ApiError, ConnectionError, explain as askWhy, imageFile, jobMetrics, predict } from '../api.js';
 import { bringIntoView, byId, element, setText } from '../dom.js';
 import { createPad } from '../draw/pad.js';
 import { duration, milliseconds, percent, probability } from '../format.js';
-import { activeJob, hasModel, shareDone } from '../store.js';
+import { activeJob, hasModel, shareDone, tellFailure } from '../store.js';
 
 /**
  * @typedef {import('../api.js').Job} Job
@@ -82,30 +82,60 @@ function whenReadable(job) {
     return job ? 'A training waits to start; after its first epoch it can be tried here.'
       : 'Nothing has been trained yet. Start a training first.';
   }
-  const { progress } = job;
+  const { progress, config } = job;
+  const what = `A network is in its first epoch of ${config.training.epochs}`;
   const done = progress ? shareDone(progress) : 0;
-  if (typeof progress?.eta_seconds !== 'number' || done >= 1) return 'It is training its first epoch.';
+  if (typeof progress?.eta_seconds !== 'number' || done >= 1) return `${what}.`;
   const wait = progress.eta_seconds * ((1 / progress.epochs - done) / (1 - done));
-  return `It is training its first epoch: about ${duration(Math.max(wait, 1))} until it can read. Draw already, the answer comes by itself.`;
+  return `${what}: about ${duration(Math.max(wait, 1))} until it can read. Draw already, the answer comes by itself.`;
 }
 
 /** Differs when there may be another network to read with. @param {State} state */
 const networkKey = ({ connected, models, route, jobs }) =>
   `${connected} ${models.map(({ name, production }) => `${name} ${production}`)} ${route.query} ${(jobs ?? []).map(({ id, state, progress }) => `${id} ${state} ${progress?.epoch}`)}`;
 
-/** @param {Prediction['model']} model */
-function modelName({ name, version, epoch }) {
+/** @param {Prediction['model']} model @param {Job | undefined} job that trains it */
+function modelName({ name, version, epoch }, job) {
   if (version) return `${name}, version ${version}`;
-  return `the network in training, after epoch ${epoch}`;
+  return `the network in training, after epoch ${epoch}${job ? ` of ${job.config.training.epochs}` : ''}`;
 }
 
-function createResult() {
+/** Says who has read, and how good it is where it is in training: that is asked for once an epoch. @param {Store} store */
+function createWho(store) {
+  const line = byId('model', HTMLElement);
+  let known = '';
+  let share = '';
+
+  /** @param {Prediction['model']} model */
+  return async (model) => {
+    const { job: id, epoch } = model;
+    const name = modelName(model, store.state.jobs?.find((job) => job.id === id));
+    const key = `${id} ${epoch}`;
+    setText(line, known === key ? name + share : name);
+    if (!id || known === key) return;
+    known = key;
+    share = '';
+    try {
+      const { epochs } = await jobMetrics(id, 2);
+      const accuracy = epochs.find((one) => one.epoch === epoch)?.validation_accuracy ?? null;
+      if (known !== key || accuracy === null) return;
+      share = `, right on ${percent(accuracy)} of its validation images`;
+      if (line.textContent === name) setText(line, name + share);
+    } catch (error) {
+      tellFailure(store, error, () => {});
+    }
+  };
+}
+
+/** @param {Store} store */
+function createResult(store) {
   const card = byId('result', HTMLElement);
   const digit = byId('digit', HTMLElement);
   const confidence = byId('confidence', HTMLElement);
   const runnerUp = byId('runner-up', HTMLElement);
   const model = byId('model', HTMLElement);
   const latency = byId('latency', HTMLElement);
+  const sayWho = createWho(store);
   const seen = byId('seen', HTMLImageElement);
   const seenNone = byId('seen-none', HTMLElement);
 
@@ -148,7 +178,7 @@ function createResult() {
       seen.alt = 'Your drawing, centred and shrunk to 28 by 28 grey pixels';
       seen.hidden = false;
       seenNone.hidden = true;
-      setText(model, modelName(prediction.model));
+      sayWho(prediction.model);
       setText(latency, `${milliseconds(ms)} (network ${milliseconds(prediction.timing.compute_us / 1000)})`);
       announce(`It looks like a ${name}, ${probability(prediction.confidence)} sure`);
     },
@@ -302,7 +332,7 @@ export function startDraw(store) {
   const redo = byId('pad-redo', HTMLButtonElement);
   const clear = byId('pad-clear', HTMLButtonElement);
   const problem = byId('pad-problem', HTMLElement);
-  const result = createResult();
+  const result = createResult(store);
   let refused = false; // the server found no network, and nothing has changed since
 
   const canRead = () => !refused && hasModel(store.state);

@@ -1,5 +1,6 @@
 // "Wrong? It was…": keeps the drawing with the digit that it really is, as own data, and trains the network on what was kept.
 
+import { announce } from '../announce.js';
 import { ConnectionError, OWN_DATA, keepDrawing, startJob, takeBack } from '../api.js';
 import { element } from '../dom.js';
 import { estimateJob } from '../estimate.js';
@@ -66,6 +67,7 @@ export function createKeep(place, drawing, store) {
   const said = element('p', { class: 'keep-said small', role: 'status' });
   const plan = element('div', { class: 'keep-plan', role: 'group', 'aria-label': 'Training on the drawings' });
   const training = element('p', { class: 'keep-said small', id: 'keep-training', role: 'status' });
+  let changes = 0; // of the drawing
   /** @type {{ from: From, id: string, state: string } | null} the training that was started here */
   let started = null;
 
@@ -132,7 +134,9 @@ export function createKeep(place, drawing, store) {
 
   /** @param {string} digit */
   const keep = (digit) => attempt(said, async () => {
+    const asked = changes;
     const { id, count } = await keepDrawing(drawing(), Number(digit));
+    if (asked !== changes) return announce(`The drawing before is kept as a ${digit}.`, 0); // no word of it belongs to this one
     const from = inProduction(store.state.models);
     const back = button('Undo', () => undo(id, count));
     plan.replaceChildren();
@@ -152,6 +156,7 @@ export function createKeep(place, drawing, store) {
   return {
     /** What was said of the drawing before goes; a training goes on. */
     clear() {
+      changes++;
       said.replaceChildren();
       plan.replaceChildren();
     },

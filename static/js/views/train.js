@@ -214,8 +214,8 @@ const CANCEL = {
 const DELETE = {
   title: 'Delete this training?',
   text: 'It goes from the list, and its curves with it. A version that came of it stays.',
-  keep: 'Keep it',
-  go: 'Delete it',
+  keep: 'Keep',
+  go: 'Delete',
 };
 
 /** The buttons of the job on show. @param {Store} store @param {Events} events */

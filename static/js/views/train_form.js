@@ -17,7 +17,7 @@ const ESTIMATE_MS = 500; // after the last change of the form
 const MIXED_FIRST = { true: '10', false: '1' }; // times that an image is trained on when its dataset is mixed in: own data is little
 
 /** Fields that the address may fill: `#train?dataset=mnist&mix=drawings&repeat=20&epochs=2`. */
-const ADDRESSED = ['dataset', 'mix', 'repeat', 'preset', 'epochs', 'batch_size', 'learning_rate', 'seed'];
+const ADDRESSED = ['dataset', 'mix', 'repeat', 'preset', 'epochs', 'batch_size', 'learning_rate', 'seed', 'validation_split'];
 
 // ---- What it asks for ------------------------------------------------------------------------------
 
