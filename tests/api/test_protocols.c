@@ -1,165 +1,5 @@
-/* The Open Inference Protocol and TensorFlow Serving's REST, by requests in the very bytes that tritonclient sends and that
- * TensorFlow Serving documents. */
-#include "engine/engine.h"
-#include "tests/api/harness.h"
-#include "tests/api/training.h"
-
-#include <math.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#define BATCH_MAX   256
-#define IMAGE_BYTES (IMAGE_PIXELS * sizeof(float))
-
-static struct server *server;
-static struct dataset *digits; /* MNIST's test set */
-static float (*images)[IMAGE_PIXELS];
-
-/* ---- Requests ----------------------------------------------------------------------------------------- */
-
-/* A reply as it came over the socket. */
-struct exchange {
-    long status;
-    char *bytes, *body;
-    size_t body_size;
-    json_t *json;  /* the body, or the part that Inference-Header-Content-Length tells of */
-    float *binary; /* what comes behind it */
-    size_t binary_size;
-};
-
-static void release(struct exchange *exchange)
-{
-    json_decref(exchange->json);
-    free(exchange->binary);
-    free(exchange->bytes);
-}
-
-static struct exchange read_exchange(int fd)
-{
-    enum { REPLY_MAX = 1 << 20 };
-    struct exchange exchange = {.bytes = malloc(REPLY_MAX)};
-    assert_non_null(exchange.bytes);
-    size_t size = raw_read_all(fd, exchange.bytes, REPLY_MAX), json_size;
-    close(fd);
-    char *end = strstr(exchange.bytes, "\r\n\r\n");
-    assert_non_null(end);
-    exchange.status = strtol(exchange.bytes + strlen("HTTP/1.1 "), NULL, 10);
-    exchange.body = end + 4;
-    exchange.body_size = size - (size_t)(exchange.body - exchange.bytes);
-    const char *header = strstr(exchange.bytes, "\r\nInference-Header-Content-Length: ");
-    json_size = header && header < end ? strtoul(strchr(header, ':') + 2, NULL, 10) : exchange.body_size;
-    assert_true(json_size <= exchange.body_size);
-    exchange.json = json_loadb(exchange.body, json_size, JSON_REJECT_DUPLICATES, NULL);
-    exchange.binary_size = exchange.body_size - json_size;
-    exchange.binary = malloc(exchange.binary_size + 1);
-    assert_non_null(exchange.binary);
-    memcpy(exchange.binary, exchange.body + json_size, exchange.binary_size);
-    return exchange;
-}
-
-/* Sends a request of tritonclient: JSON, and images behind it unless `count` is 0. */
-static int send_inference(const char *path, const char *json, size_t count)
-{
-    char head[512];
-    size_t binary = count * IMAGE_BYTES, length = strlen(json);
-    char header[64] = "";
-    if (binary)
-        snprintf(header, sizeof header, "Inference-Header-Content-Length: %zu\r\n", length);
-    int size = snprintf(head, sizeof head,
-                        "POST %s HTTP/1.1\r\nUser-Agent: python/gevent-http-client-2.6.1\r\n%s"
-                        "Host: 127.0.0.1:8000\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
-                        path, header, length + binary);
-    int fd = raw_connect(server);
-    raw_send(fd, head, (size_t)size);
-    raw_send(fd, json, length);
-    for (size_t sent = 0; sent < binary;) {
-        ssize_t got = write(fd, (const char *)images + sent, binary - sent);
-        assert_true(got > 0);
-        sent += (size_t)got;
-    }
-    return fd;
-}
-
-static struct exchange infer(const char *path, const char *json, size_t count)
-{
-    return read_exchange(send_inference(path, json, count));
-}
-
-/* The JSON of tritonclient for `count` images in binary. */
-static const char *binary_json(size_t count, const char *rest)
-{
-    static char json[512];
-    snprintf(json, sizeof json,
-             "{\"id\":\"r1\",\"inputs\":[{\"name\":\"image\",\"shape\":[%zu,1,28,28],\"datatype\":\"FP32\","
-             "\"parameters\":{\"binary_data_size\":%zu}}],%s}",
-             count, count * IMAGE_BYTES, rest);
-    return json;
-}
-
-#define ALL_BINARY "\"parameters\":{\"binary_data_output\":true}"
-#define AS_JSON    "\"outputs\":[{\"name\":\"probabilities\",\"parameters\":{\"binary_data\":false}}]"
-
-static const char *string_in(const json_t *json, const char *field)
-{
-    const char *text = json_string_value(json_object_get(json, field));
-    assert_non_null(text);
-    return text;
-}
-
-static int best_of(const float *row)
-{
-    int best = 0;
-    for (int i = 1; i < CLASSES; i++)
-        if (row[i] > row[best])
-            best = i;
-    return best;
-}
-
-static void assert_rows_close(const float *a, const float *b, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        assert_true(fabsf(a[i] - b[i]) < 1e-5f);
-}
-
-static void assert_status(const struct exchange *exchange, long status)
-{
-    if (exchange->status != status)
-        fail_msg("expected %ld, got %ld: %s", status, exchange->status, exchange->body);
-}
-
-/* What the model says of the first images, by the Open Inference Protocol in binary. */
-static void expected_rows(float (*ret_rows)[CLASSES], size_t count)
-{
-    struct exchange exchange = infer("/v2/models/digits/infer", binary_json(count, ALL_BINARY), count);
-    assert_status(&exchange, 200);
-    assert_int_equal(exchange.binary_size, count * CLASSES * sizeof(float));
-    memcpy(ret_rows, exchange.binary, exchange.binary_size);
-    release(&exchange);
-}
-
-static json_t *image_to_json(size_t index, bool nested)
-{
-    json_t *list = json_array(), *row = list;
-    for (size_t i = 0; i < IMAGE_PIXELS; i++) {
-        if (nested && i % IMAGE_SIDE == 0) {
-            row = json_array();
-            json_array_append_new(list, row);
-        }
-        json_array_append_new(row, json_real((double)images[index][i]));
-    }
-    return list;
-}
-
-static const struct response *post_value(const char *path, json_t *value)
-{
-    char *text = json_dumps(value, JSON_COMPACT);
-    /* As curl -d sends it. */
-    const struct call call = {.path = path, .media_type = "application/x-www-form-urlencoded", .body = text};
-    const struct response *response = send_call(server, &call);
-    free(text);
-    json_decref(value);
-    return response;
-}
+/* The Open Inference Protocol, by requests in the very bytes that tritonclient sends; and a full queue. */
+#include "tests/api/protocols.h"
 
 /* ---- Before there is a model ------------------------------------------------------------------------- */
 
@@ -178,20 +18,6 @@ static void without_a_model_each_protocol_says_404(void **state)
     assert_problem(post_json(server, "/v1/models/digits:predict", "{\"instances\":[]}"), 404, "not-found",
                    NULL);
     assert_int_equal(json_array_size(post_json(server, "/v2/repository/index", "{}")->json), 0);
-}
-
-static void train_two_versions(void **state)
-{
-    (void)state;
-    char id[JOB_ID_SIZE];
-    for (int i = 0; i < 2; i++) {
-        start_job(server,
-                  i == 0 ? QUICK_JOB
-                         : "{" TINY_MODEL ",\"training\":{\"epochs\":1,\"train_limit\":500,\"seed\":9},"
-                           "\"promotion\":\"never\"}",
-                  id);
-        wait_for_state(server, id, "succeeded");
-    }
 }
 
 /* ---- Open Inference Protocol ------------------------------------------------------------------------- */
@@ -389,116 +215,6 @@ static void v2_statistics_count_images_and_passes(void **state)
     assert_int_equal(json_array_size(json_at(get(server, "/v2/models/digits/stats"), "/model_stats")), 2);
 }
 
-/* ---- TensorFlow Serving -------------------------------------------------------------------------------- */
-
-static void tensorflow_tells_of_models(void **state)
-{
-    (void)state;
-    const struct response *response = get(server, "/v1/models/digits");
-    assert_int_equal(json_array_size(json_at(response, "/model_version_status")), 2);
-    response = get(server, "/v1/models/digits/versions/2");
-    assert_string_equal(response->body,
-                        "{\"model_version_status\":[{\"version\":\"2\",\"state\":\"AVAILABLE\","
-                        "\"status\":{\"error_code\":\"OK\",\"error_message\":\"\"}}]}");
-    response = get(server, "/v1/models/digits/labels/production");
-    assert_string_equal(text_at(response, "/model_version_status/0/version"), "1");
-    assert_problem(get(server, "/v1/models/digits/labels/canary"), 404, "not-found", NULL);
-    response = get(server, "/v1/models/digits/labels/production/metadata");
-    assert_string_equal(text_at(response, "/model_spec/version"), "1");
-    assert_string_equal(
-        text_at(response, "/metadata/signature_def/signature_def/serving_default/inputs/image/dtype"),
-        "DT_FLOAT");
-}
-
-static void assert_tensorflow_row(const struct response *response, const char *place, const float *expected)
-{
-    if (response->status != 200)
-        fail_msg("%ld: %s", response->status, response->body);
-    for (int c = 0; c < CLASSES; c++) {
-        char pointer[40];
-        snprintf(pointer, sizeof pointer, "/%s/0/%d", place, c);
-        assert_true(fabsf((float)json_number_value(json_at(response, pointer)) - expected[c]) < 1e-5f);
-    }
-}
-
-static void tensorflow_rows_and_columns(void **state)
-{
-    (void)state;
-    float rows[1][CLASSES];
-    expected_rows(rows, 1);
-    const char *path = "/v1/models/digits:predict";
-    json_t *forms[] = {
-        json_pack("{s:s, s:[[o]]}", "signature_name", "serving_default", "instances", image_to_json(0, true)),
-        json_pack("{s:[o]}", "instances", image_to_json(0, true)),
-        json_pack("{s:[o]}", "instances", image_to_json(0, false)),
-        json_pack("{s:[{s:[o]}]}", "instances", "image", image_to_json(0, true)),
-    };
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
-        assert_tensorflow_row(post_value(path, forms[i]), "predictions", rows[0]);
-    assert_tensorflow_row(post_value(path, json_pack("{s:[[o]]}", "inputs", image_to_json(0, true))),
-                          "outputs", rows[0]);
-    assert_tensorflow_row(
-        post_value(path, json_pack("{s:{s:[[o]]}}", "inputs", "image", image_to_json(0, true))), "outputs",
-        rows[0]);
-    static const char *const paths[] = {"/v1/models/digits/versions/1:predict",
-                                        "/v1/models/digits/labels/production:predict"};
-    for (size_t i = 0; i < 2; i++)
-        assert_tensorflow_row(post_value(paths[i], json_pack("{s:[o]}", "instances", image_to_json(0, true))),
-                              "predictions", rows[0]);
-}
-
-static void tensorflow_takes_the_whole_batch_in_order(void **state)
-{
-    (void)state;
-    static float rows[BATCH_MAX][CLASSES];
-    expected_rows(rows, BATCH_MAX);
-    json_t *instances = json_array();
-    for (size_t i = 0; i < BATCH_MAX; i++)
-        json_array_append_new(instances, image_to_json(i, true));
-    const struct response *response =
-        post_value("/v1/models/digits:predict", json_pack("{s:o}", "instances", instances));
-    assert_int_equal(response->status, 200);
-    const json_t *predictions = json_at(response, "/predictions");
-    assert_int_equal(json_array_size(predictions), BATCH_MAX);
-    for (size_t i = 0; i < BATCH_MAX; i++)
-        for (size_t c = 0; c < CLASSES; c++) {
-            const json_t *number = json_array_get(json_array_get(predictions, i), c);
-            assert_true(fabsf((float)json_number_value(number) - rows[i][c]) < 1e-5f);
-        }
-}
-
-static void tensorflow_faults_are_400_with_error(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *json, *pointer;
-    } cases[] = {
-        {"{\"instances\":[1.0,2.0,5.0]}", "/instances"},
-        {"{\"instances\":[[1,2],[3]]}", "/instances"},
-        {"{\"instances\":[]}", "/instances"},
-        {"{\"instances\":\"x\"}", "/instances"},
-        {"{\"inputs\":{\"picture\":[[1]]}}", "/inputs"},
-        {"{\"signature_name\":\"classify\",\"instances\":[]}", "/signature_name"},
-        {"{\"instances\":[],\"inputs\":[]}", NULL},
-        {"{}", NULL},
-        {"[1]", NULL},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_problem(post_json(server, "/v1/models/digits:predict", cases[i].json), 400, "malformed",
-                       cases[i].pointer);
-    json_t *ragged = image_to_json(0, true);
-    json_array_remove(json_array_get(ragged, 3), 7);
-    assert_problem(post_value("/v1/models/digits:predict", json_pack("{s:[o]}", "instances", ragged)), 400,
-                   "malformed", "/instances/0/3");
-    json_t *text = image_to_json(0, false);
-    json_array_set_new(text, 9, json_string("ink"));
-    assert_problem(post_value("/v1/models/digits:predict", json_pack("{s:[o]}", "instances", text)), 400,
-                   "malformed", "/instances/0/9");
-    /* As TensorFlow Serving's page shows it. */
-    assert_problem(post_json(server, "/v1/models/half:predict", "{\"instances\":[1.0,5.0]}"), 404,
-                   "not-found", NULL);
-}
-
 /* ---- Queue --------------------------------------------------------------------------------------------- */
 
 /* A queue of 1024 images and one worker: twenty batches of 256 at once are too many. */
@@ -559,27 +275,11 @@ static void client_that_left_costs_no_pass(void **state)
     assert_true(predicted <= STAYING * BATCH_MAX + 1 + LEAVING - abandoned);
 }
 
-static int load_digits(void)
-{
-    char folder[512];
-    const char *data_dir = getenv("DIGITD_DATA_DIR");
-    struct error err;
-    snprintf(folder, sizeof folder, "%s/mnist", data_dir ? data_dir : "data/datasets");
-    images = malloc(BATCH_MAX * sizeof *images);
-    if (!images || dataset_load(folder, SPLIT_TEST, &digits, &err) != OK)
-        return -1;
-    for (size_t i = 0; i < BATCH_MAX; i++)
-        for (size_t p = 0; p < IMAGE_PIXELS; p++)
-            images[i][p] = (float)dataset_image(digits, i)[p] / 255.0f;
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_model_each_protocol_says_404),
-        cmocka_unit_test(train_two_versions),
-        cmocka_unit_test(v2_tells_of_server_and_models),
+        cmocka_unit_test_setup(v2_tells_of_server_and_models, train_two_versions),
         cmocka_unit_test(v2_binary_in_and_out),
         cmocka_unit_test(v2_binary_in_json_out),
         cmocka_unit_test(v2_json_in_flat_or_nested),
@@ -587,10 +287,6 @@ int main(void)
         cmocka_unit_test(v2_faults_are_400_with_error),
         cmocka_unit_test(v2_numbers_must_be_finite),
         cmocka_unit_test(v2_statistics_count_images_and_passes),
-        cmocka_unit_test(tensorflow_tells_of_models),
-        cmocka_unit_test(tensorflow_rows_and_columns),
-        cmocka_unit_test(tensorflow_takes_the_whole_batch_in_order),
-        cmocka_unit_test(tensorflow_faults_are_400_with_error),
         cmocka_unit_test(full_queue_is_429_with_retry_after),
         cmocka_unit_test(client_that_left_costs_no_pass),
     };

@@ -10,58 +10,13 @@
 #include "server/store.h"
 #include "server/store_db.h"
 #include "server/store_jobs.h"
-#include "tests/server/scratch.h"
+#include "tests/server/store_setup.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct store *store;
-
-static void open_store(void)
-{
-    struct error err;
-    if (store_open(scratch_path("store"), &store, &err))
-        fail_msg("%s", err.message);
-}
-
-static void reopen_store(void)
-{
-    store_free(store);
-    open_store();
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    scratch_make();
-    open_store();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    store_free(store);
-    scratch_remove();
-    return 0;
-}
-
-static void insert_job(const char *config, char id[JOB_ID_LENGTH + 1])
-{
-    struct job_insert insert = {.config = config, .queue_limit = 100};
-    struct error err;
-    assert_int_equal(store_job_insert(store, &insert, id, &err), JOB_INSERTED);
-}
-
-static enum job_change change_job(const char *id, enum job_state to)
-{
-    enum job_state from;
-    struct error err;
-    return store_job_change(store, id, to, NULL, &from, &err);
-}
 
 static void count_call(void *context)
 {
