@@ -142,6 +142,23 @@ test('what was kept is trained on, and the page says whether the new version rea
   await expectText(page, '#inspect-images', new RegExp(`^On ${count} images of drawings\\. It was trained on`));
 });
 
+test('what came of it is said again after a reload, as it stands then', async () => {
+  const reopened = async () => {
+    const page = await visit();
+    await drawDigit(page, 2);
+    await answer(page);
+    await page.click('#keep summary');
+    return page;
+  };
+  for (const [version, said] of [[1, 'Version 1 (is|stays) in production'], [2, 'The new one is in production now']]) {
+    await service.call('PUT', '/api/v1/models/digits/aliases/production', { version });
+    const page = await reopened();
+    await expectText(page, '#keep-training', new RegExp(`^Version 2 reads ${await hits(2)} of your \\d+ drawings rightly; version 1 read ${await hits(1)}\\. ${said}`));
+    assert.match(await page.getByRole('link', { name: 'See the training' }).getAttribute('href'), /^#train\/job_/);
+  }
+  await service.call('PUT', '/api/v1/models/digits/aliases/production', { version: 1 });
+});
+
 test('a training that is cancelled says so', async () => {
   const page = await proposed();
   const posted = page.waitForResponse((response) => response.request().method() === 'POST' && response.url().endsWith('/jobs'));

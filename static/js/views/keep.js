@@ -1,12 +1,12 @@
 // "Wrong? It was…": keeps the drawing with the digit that it really is, as own data, and trains the network on what was kept.
 
 import { announce } from '../announce.js';
-import { ConnectionError, OWN_DATA, keepDrawing, startJob, takeBack } from '../api.js';
+import { ConnectionError, OWN_DATA, keepDrawing, listModels, startJob, takeBack } from '../api.js';
 import { element } from '../dom.js';
 import { estimateJob } from '../estimate.js';
 import { evaluated } from '../evaluated.js';
 import { duration } from '../format.js';
-import { inProduction } from '../store.js';
+import { inProduction, isActive } from '../store.js';
 
 /**
  * @typedef {import('../api.js').Job} Job
@@ -44,12 +44,40 @@ async function read(model, version) {
   return { hits: confusion.reduce((sum, row, digit) => sum + row[digit], 0), count };
 }
 
+/**
+ * Which version is in production after a training.
+ * @param {import('../api.js').Version | undefined} current @param {From} from @param {NonNullable<Job['result']>} result
+ */
+function standing(current, { model, version: old }, { model: { version }, promoted }) {
+  if (current?.model === model && current.version === version) return 'The new one is in production now. ';
+  if (current?.model !== model || current.version !== old) return current ? `In production is ${current.model}, version ${current.version}. ` : '';
+  return promoted ? `Version ${old} is in production again. ` : `Version ${old} stays in production: it reads more of the test images. `;
+}
+
 /** What the training was good for. @param {From} from @param {NonNullable<Job['result']>} result */
-async function outcome({ model, version: old }, { model: { version }, promoted }) {
+async function outcome(from, result) {
+  const { model, version: old } = from;
+  const { version } = result.model;
   const [before, after] = [await read(model, old), await read(model, version)];
   return [`Version ${version} reads ${after.hits} of your ${drawings(after.count)} rightly; version ${old} read ${before.hits}. `,
-    promoted ? 'The new one is in production now. ' : `Version ${old} stays in production: it reads more of the test images. `,
+    standing(inProduction(await listModels()), from, result),
     element('a', { href: `#inspect/${model}/${version}?dataset=${OWN_DATA}&split=train` }, 'See them all')];
+}
+
+/**
+ * The newest training on the drawings, started here or elsewhere, of which something is to be said: it is under way, or
+ * what it made is there beside what it was made of.
+ * @param {import('../store.js').State} state
+ */
+function latest({ jobs, models }) {
+  const isThere = (/** @type {string} */ model, /** @type {number | undefined} */ number) => models.some(({ name, versions }) =>
+    name === model && versions.some(({ version }) => version === number));
+  const job = jobs?.find((one) => {
+    const { init_from: from, datasets } = one.config;
+    if (!from || !datasets?.some(({ name }) => name === OWN_DATA)) return false;
+    return isActive(one) || (isThere(from.model, from.version) && isThere(from.model, one.result?.model.version));
+  });
+  return job?.config.init_from ? { from: job.config.init_from, id: job.id, state: '' } : null;
 }
 
 /** @param {string} text @param {() => void} press */
@@ -68,7 +96,7 @@ export function createKeep(place, drawing, store) {
   const plan = element('div', { class: 'keep-plan', role: 'group', 'aria-label': 'Training on the drawings' });
   const training = element('p', { class: 'keep-said small', id: 'keep-training', role: 'status' });
   let changes = 0; // of the drawing
-  /** @type {{ from: From, id: string, state: string } | null} the training that was started here */
+  /** @type {{ from: From, id: string, state: string } | null} the training that was started last */
   let started = null;
 
   /** @param {HTMLElement} line where a failure is said @param {() => Promise<void>} work */
@@ -115,13 +143,14 @@ export function createKeep(place, drawing, store) {
     });
   }
 
-  /** Says what the training has become. @param {import('../store.js').State} state */
-  function follow({ jobs }) {
-    const job = jobs?.find(({ id }) => id === started?.id);
-    const { from, id } = started ?? {};
+  /** Says what the training has become. @param {import('../store.js').State} all */
+  function follow(all) {
+    const own = started ??= latest(all);
+    const job = all.jobs?.find(({ id }) => id === own?.id);
     const state = job?.state ?? 'queued';
-    if (!started || !from || started.state === state) return;
-    started.state = state;
+    if (!own || own.state === state) return;
+    const { from, id } = own;
+    own.state = state;
     const link = element('a', { href: `#train/${id}` }, 'See the training');
     if (job?.state !== 'succeeded' || !job.result) {
       training.replaceChildren(FATES[state] ?? `${job?.error?.detail ?? 'It failed.'} `, link);
@@ -129,7 +158,10 @@ export function createKeep(place, drawing, store) {
     }
     const { result } = job;
     training.replaceChildren('It is trained. Reading your drawings with it… ');
-    attempt(training, async () => training.replaceChildren(...await outcome(from, result), ' ', link));
+    attempt(training, async () => {
+      const said = await outcome(from, result);
+      if (started === own) training.replaceChildren(...said, ' ', link);
+    });
   }
 
   /** @param {string} digit */
