@@ -401,6 +401,23 @@ describe('with a trained network', () => {
     assert.equal(rows[0], 'epoch,training,validation');
     assert.equal(rows.length, last + 1);
     assert.equal(files.PNG.subarray(1, 4).toString(), 'PNG');
+    const plot = await page.locator('#chart-accuracy canvas').evaluate(({ width, height }) => ({ width, height }));
+    assert.equal(files.PNG.readUInt32BE(16), plot.width);
+    assert.ok(files.PNG.readUInt32BE(20) > plot.height); // a title, a legend and a summary are around it
+  });
+
+  test('the line of single steps is drawn whole, and named', async () => {
+    const page = await visit({ at: `#train/${trained.id}` });
+    await page.locator('#chart-loss canvas').waitFor();
+    await expectText(page, '#chart-loss .readout', /single steps/);
+    const beyond = await page.locator('#chart-loss').evaluate((figure) => {
+      const [canvas, area] = [figure.querySelector('canvas'), figure.querySelector('.u-over')];
+      const scale = canvas.width / canvas.clientWidth;
+      const [top, left] = ['offsetTop', 'offsetLeft'].map((side) => Math.round(area[side] * scale));
+      const { data } = canvas.getContext('2d').getImageData(left + 2, top, Math.round(area.clientWidth * scale) - 2, 2);
+      return [...data].filter((value, i) => i % 4 === 3 && value > 0 && data[i - 1] - data[i - 3] > 60).length; // blue, not the grid
+    });
+    assert.equal(beyond, 0, 'no line ends at the upper edge');
   });
 
   test('a finger draws, and does not scroll the page', async () => {

@@ -109,13 +109,13 @@ function createJobCard() {
   const charts = byId('charts', HTMLElement);
   const origin = byId('job-origin', HTMLElement);
   const outcome = createOutcome();
-  const lossChart = createLineChart(byId('chart-loss', HTMLElement), 'Loss', { format: loss, tick: (value) => String(value), fromZero: true });
+  const lossChart = createLineChart(byId('chart-loss', HTMLElement), 'Loss', { format: loss, tick: (value) => String(value), logarithmic: true });
   const accuracyChart = createLineChart(byId('chart-accuracy', HTMLElement), 'Accuracy', {
     format: (value) => percent(value, 2),
     tick: (value, step) => percent(value, decimals(step * 100)),
   });
-  /** @type {State['metrics']} */
-  let drawn = null;
+  /** @type {unknown[]} */
+  let drawn = [];
 
   /** @param {[string, string][]} pairs */
   function showStats(pairs) {
@@ -127,14 +127,14 @@ function createJobCard() {
     stats.querySelectorAll('dd').forEach((dd, i) => setText(dd, pairs[i][1]));
   }
 
-  /** @param {Job} job @param {State['metrics']} metrics */
-  function showCurves(job, metrics) {
+  /** @param {Job} job @param {State} state */
+  function showCurves(job, { metrics, recipes }) {
     const series = metrics?.job === job.id ? metrics.series : null;
     charts.hidden = !series || series.steps.step.length + series.epochs.length === 0;
-    if (!series || charts.hidden || metrics === drawn) return;
-    drawn = metrics;
+    if (!series || charts.hidden || (metrics === drawn[0] && recipes === drawn[1])) return;
+    drawn = [metrics, recipes];
     const { epochs, steps } = series;
-    const common = { epochs: job.config.training.epochs, epoch: epochs.map(({ epoch }) => epoch) };
+    const common = { name: jobTitle(job, recipes), epochs: job.config.training.epochs, epoch: epochs.map(({ epoch }) => epoch) };
     const stepsAnEpoch = job.progress?.steps || (steps.step.at(-1) ?? 1) / Math.max(epochs.length, 1);
     lossChart.show({
       ...common,
@@ -181,7 +181,7 @@ function createJobCard() {
       byId('job-sweep', HTMLAnchorElement).hash = `compare/${job.sweep}`;
       showButtons(job);
       showStats(jobStats(job, progress));
-      showCurves(job, state.metrics);
+      showCurves(job, state);
     },
   };
 }
