@@ -20,7 +20,10 @@ const SCREENS = {
     await page.click('#why summary');
     await page.locator('.saliency canvas').waitFor();
   },
-  train: (page) => page.locator('#chart-accuracy canvas').waitFor(),
+  train: async (page) => {
+    await page.locator('#chart-accuracy canvas').waitFor();
+    await page.locator('#start-estimate', { hasText: 'About' }).waitFor();
+  },
   compare: async (page) => {
     await page.locator('.trials tbody tr').first().waitFor();
     await page.locator('.compare-plot svg').first().waitFor();

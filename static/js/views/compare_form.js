@@ -14,8 +14,8 @@ import { tellFailure } from '../store.js';
 
 /** What can be compared, with what each is trained on unless the reader says otherwise. */
 const SUBJECTS = [
-  { name: 'activations', label: 'Activations: relu, sigmoid, tanh', epochs: '10', images: '',
-    note: 'The same network with each function in its hidden layers, from the same seed.' },
+  { name: 'activations', label: 'Activations', epochs: '10', images: '',
+    note: 'The same network with relu, sigmoid and tanh in its hidden layers, from the same seed.' },
   { name: 'architecture', label: 'Architecture: 64 networks', epochs: '1', images: '6000',
     note: 'Blocks, filters, kernels, pools and dense layers. Those whose layers do not fit together are named, not trained.' },
   { name: '', label: 'A grid of my own', epochs: '2', images: '6000',
