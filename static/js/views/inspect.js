@@ -211,8 +211,10 @@ export function startInspect(store) {
     const kept = focused && grid.contains(focused) ? focused.getAttribute('href') : isLost && cell;
     const { dataset, split, digest } = evaluation;
     const version = store.state.models.find(({ name }) => name === asked.model)?.versions.find((one) => one.version === evaluation.version);
-    const isOther = last?.dataset === dataset && last.split === split && last.digest !== digest;
-    setText(changed, isOther ? `The images of ${dataset} have changed since. This is what it makes of them now.` : '');
+    // What was said of the same images stays: two answers about them may come one after the other.
+    const isKnown = last?.model === evaluation.model && last.version === evaluation.version && last.dataset === dataset && last.split === split;
+    if (!isKnown) setText(changed, '');
+    else if (last?.digest !== digest) setText(changed, `The images of ${dataset} have changed since. This is what it makes of them now.`);
     setText(images, about(evaluation, version, datasetOf(dataset)));
     tiles.replaceChildren(figures(evaluation));
     grid.replaceChildren(...overview(evaluation, asked));
