@@ -1,7 +1,7 @@
 // What the server refuses, in words beside the field that it is about.
 
 import { element, setText } from './dom.js';
-import { pointerName } from './format.js';
+import { capital, pointerName } from './format.js';
 
 /**
  * A field of a form, and the JSON pointers of what it stands for in the request.
@@ -9,7 +9,7 @@ import { pointerName } from './format.js';
  */
 
 /** "epochs: expected a number" → "Expected a number." @param {string} detail */
-const sentence = (detail) => detail.replace(/^\w+: /, '').replace(/^./, (first) => first.toUpperCase()).replace(/[^.]$/, '$&.');
+const sentence = (detail) => capital(detail.replace(/^\w+: /, '')).replace(/[^.]$/, '$&.');
 
 /** How much of the pointer the field stands for; 0: it is not about this field. @param {Field} field @param {string} pointer */
 const reach = ({ pointers }, pointer) => Math.max(0, ...pointers.filter((own) => pointer === own || pointer.startsWith(`${own}/`))

@@ -46,8 +46,14 @@ export function dateTime(timestamp) {
   return clock.format(new Date(timestamp));
 }
 
+/** @param {string} text */
+export const capital = (text) => text.replace(/^./, (first) => first.toUpperCase());
+
+/** "epoch", or "epochs" where it is not one. @param {number | undefined} count @param {string} noun */
+export const plural = (count, noun) => (count === 1 ? noun : `${noun}s`);
+
 /** The last part of a JSON pointer, in words: "/training/learning_rate" → "Learning rate". @param {string} pointer */
-export const pointerName = (pointer) => (pointer.split('/').at(-1) ?? pointer).replaceAll('_', ' ').replace(/^./, (first) => first.toUpperCase());
+export const pointerName = (pointer) => capital((pointer.split('/').at(-1) ?? pointer).replaceAll('_', ' '));
 
 /** A number where it is one; what was typed otherwise, for the server to refuse. @param {string} text */
 export const typed = (text) => (text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text);

@@ -1,6 +1,6 @@
 // What a training is called: by what it does otherwise than the default, and how long.
 
-import { integer } from './format.js';
+import { capital, integer, plural } from './format.js';
 
 /**
  * @typedef {import('./api.js').Job} Job
@@ -57,9 +57,9 @@ export function jobTitle({ config }, recipes) {
   const method = methodText(config, recipe);
   return [
     isNamed && name,
-    isNamed ? method : method.replace(/^./, (first) => first.toUpperCase()),
+    isNamed ? method : capital(method),
     imagesText(config),
-    `${training.epochs} epoch${training.epochs === 1 ? '' : 's'}`,
+    `${training.epochs} ${plural(training.epochs, 'epoch')}`,
     ...SETTINGS.map(([field, text]) => recipe && training[field] !== recipe.training[field] && text(training[field])),
   ].filter(Boolean).join(', ');
 }

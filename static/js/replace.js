@@ -12,8 +12,7 @@ import { inProduction } from './store.js';
  * @param {string} [model] that it is a version of; whichever is in production without
  */
 export async function mayReplace(what, accuracy, model) {
-  const models = await listModels(); // another may answer by now than when the page was read
-  const current = inProduction(model === undefined ? models : models.filter(({ name }) => name === model));
+  const current = inProduction(await listModels(), model); // another may answer by now than when the page was read
   const now = current?.metrics.test_accuracy ?? null;
   if (!current || now === null || accuracy === null || accuracy >= now) return true;
   return ask({

@@ -111,10 +111,14 @@ export function activeSweep({ sweeps }) {
   return active.find(({ state }) => state === 'running') ?? active.at(-1);
 }
 
-/** The version that answers when a request names none. @param {Model[]} models */
-export function inProduction(models) {
-  const model = models.find(({ production }) => production);
-  return model?.versions.find(({ version }) => version === model.production);
+/** @param {Model[]} models @param {string | undefined} name of the model @param {number | null | undefined} number */
+export const findVersion = (models, name, number) =>
+  models.find((model) => model.name === name)?.versions.find(({ version }) => version === number);
+
+/** The version that answers when a request names none. @param {Model[]} models @param {string} [only] of this model */
+export function inProduction(models, only) {
+  const model = models.find(({ name, production }) => production && (only === undefined || name === only));
+  return findVersion(models, model?.name, model?.production);
 }
 
 /**

@@ -1,7 +1,7 @@
 // All trials of a comparison as a table that can be sorted; the order is in the address.
 
 import { element } from '../dom.js';
-import { duration, integer, percent, pointerName } from '../format.js';
+import { duration, integer, percent, plural, pointerName } from '../format.js';
 
 /**
  * @typedef {import('../api.js').Trial} Trial
@@ -31,7 +31,7 @@ export const hasSeeds = (trials) => new Set(trials.filter(({ state: one }) => on
 function state(trial) {
   const { never_learned: never, epochs_at_chance: chance, error } = trial;
   const detail = error?.detail ?? (never ? 'It guessed to the end.'
-    : chance > 0 ? `${chance} epoch${chance === 1 ? '' : 's'} at chance, then it learned.` : '');
+    : chance > 0 ? `${chance} ${plural(chance, 'epoch')} at chance, then it learned.` : '');
   return element('td', { class: 'trial-state' },
     element('span', { class: 'badge', 'data-state': never ? 'failed' : trial.state }, never ? 'Never learned' : STATES[trial.state]),
     ...(detail ? [' ', element('span', { class: 'muted small' }, detail)] : []));

@@ -7,6 +7,7 @@ import { bringIntoView, byId, element, setText } from '../dom.js';
 import { evaluated } from '../evaluated.js';
 import { integer, loss, percent } from '../format.js';
 import { save } from '../save.js';
+import { findVersion } from '../store.js';
 import { createChoices, nameImages } from './inspect_choices.js';
 import { gallery, showMistake } from './mistakes.js';
 
@@ -210,7 +211,7 @@ export function startInspect(store) {
     const isLost = focused === document.body || mistakes.contains(focused);
     const kept = focused && grid.contains(focused) ? focused.getAttribute('href') : isLost && cell;
     const { dataset, split, digest } = evaluation;
-    const version = store.state.models.find(({ name }) => name === asked.model)?.versions.find((one) => one.version === evaluation.version);
+    const version = findVersion(store.state.models, asked.model, evaluation.version);
     // What was said of the same images stays: two answers about them may come one after the other.
     const isKnown = last?.model === evaluation.model && last.version === evaluation.version && last.dataset === dataset && last.split === split;
     if (!isKnown) setText(changed, '');

@@ -1,7 +1,7 @@
 // What the screen that looks into a version looks at: a version, and images of a dataset, chosen from what there is.
 
 import { byId, element } from '../dom.js';
-import { integer } from '../format.js';
+import { integer, plural } from '../format.js';
 
 /**
  * @typedef {import('../api.js').Dataset} Dataset
@@ -14,14 +14,14 @@ const KINDS = { test: 'test images', train: 'training images' };
 
 /** "10,000 test images of mnist". @param {{ dataset: string, split: Split, count: number }} images @param {Dataset} [dataset] */
 export const nameImages = ({ dataset, split, count }, { own } = { name: '', own: false, train: null, test: null, error: null }) =>
-  (own ? `${integer(count)} image${count === 1 ? '' : 's'} of ${dataset}` : `${integer(count)} ${KINDS[split]} of ${dataset}`);
+  (own ? `${integer(count)} ${plural(count, 'image')} of ${dataset}` : `${integer(count)} ${KINDS[split]} of ${dataset}`);
 
 /** The images that can be looked at, as value and text. @param {Dataset} dataset @returns {[string, string][]} */
 const offers = ({ name, own, ...splits }) => /** @type {Split[]} */ (['test', 'train']).flatMap((split) => {
   const count = splits[split]?.images;
   if (count === undefined) return [];
   return /** @type {[string, string][]} */ ([[`${name}/${split}`,
-    own ? `${name}, your ${integer(count)} image${count === 1 ? '' : 's'}` : `${name}, ${integer(count)} ${KINDS[split]}`]]);
+    own ? `${name}, your ${integer(count)} ${plural(count, 'image')}` : `${name}, ${integer(count)} ${KINDS[split]}`]]);
 });
 
 /** The images that the address asks for, as the list has them. @param {Asked} asked */

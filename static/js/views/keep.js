@@ -5,8 +5,8 @@ import { ConnectionError, OWN_DATA, keepDrawing, listModels, startJob, takeBack 
 import { element } from '../dom.js';
 import { estimateJob } from '../estimate.js';
 import { evaluated } from '../evaluated.js';
-import { duration } from '../format.js';
-import { inProduction, isActive } from '../store.js';
+import { duration, plural } from '../format.js';
+import { findVersion, inProduction, isActive } from '../store.js';
 
 /**
  * @typedef {import('../api.js').Job} Job
@@ -25,7 +25,7 @@ const FATES = {
 };
 
 /** @param {number} count */
-const drawings = (count) => `${count} drawing${count === 1 ? '' : 's'}`;
+const drawings = (count) => `${count} ${plural(count, 'drawing')}`;
 
 /** @param {number} count */
 const kept = (count) => `${drawings(count)} ${count === 1 ? 'is' : 'are'} kept.`;
@@ -70,12 +70,10 @@ async function outcome(from, result) {
  * @param {import('../store.js').State} state
  */
 function latest({ jobs, models }) {
-  const isThere = (/** @type {string} */ model, /** @type {number | undefined} */ number) => models.some(({ name, versions }) =>
-    name === model && versions.some(({ version }) => version === number));
   const job = jobs?.find((one) => {
     const { init_from: from, datasets } = one.config;
     if (!from || !datasets?.some(({ name }) => name === OWN_DATA)) return false;
-    return isActive(one) || (isThere(from.model, from.version) && isThere(from.model, one.result?.model.version));
+    return isActive(one) || [from.version, one.result?.model.version].every((number) => findVersion(models, from.model, number));
   });
   return job?.config.init_from ? { from: job.config.init_from, id: job.id, state: '' } : null;
 }

@@ -2,7 +2,7 @@
 
 import { byId, element, setText } from '../dom.js';
 import { percent } from '../format.js';
-import { inProduction } from '../store.js';
+import { findVersion, inProduction } from '../store.js';
 
 /**
  * @typedef {import('../api.js').Job} Job
@@ -34,15 +34,14 @@ export function createOutcome() {
     /** @param {Job | undefined} job @param {Model[]} models */
     show(job, models) {
       const made = job?.result?.model;
-      const model = models.find(({ name }) => name === made?.name);
-      const version = model?.versions.find((one) => one.version === made?.version);
-      part.hidden = !job || !model || !version;
-      if (!job || !model || !version) return;
-      const current = inProduction([model]);
+      const version = findVersion(models, made?.name, made?.version);
+      part.hidden = !job || !version;
+      if (!job || !version) return;
+      const current = inProduction(models, version.model);
       setText(line, fate(job, version, current));
       promote.hidden = current === version;
-      draw.setAttribute('href', `#draw?model=${model.name}&version=${version.version}`);
-      inspect.setAttribute('href', `#inspect/${model.name}/${version.version}`);
+      draw.setAttribute('href', `#draw?model=${version.model}&version=${version.version}`);
+      inspect.setAttribute('href', `#inspect/${version.model}/${version.version}`);
     },
   };
 }

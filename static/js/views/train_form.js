@@ -5,7 +5,7 @@ import { listDatasets, listRecipes, startJob } from '../api.js';
 import { byId, element, setText } from '../dom.js';
 import { estimateJob } from '../estimate.js';
 import { createErrors } from '../fields.js';
-import { duration, integer, megabytes, percent, typed } from '../format.js';
+import { capital, duration, integer, megabytes, percent, plural, typed } from '../format.js';
 import { tellFailure } from '../store.js';
 
 /**
@@ -65,7 +65,7 @@ async function startRecipes(form, store, onChoice) {
   const { data: recipes } = await listRecipes();
   store.set({ recipes });
   recipe.replaceChildren(...recipes.map(({ name }) =>
-    element('option', { value: name }, name[0].toUpperCase() + name.slice(1))));
+    element('option', { value: name }, capital(name))));
 
   /** @param {boolean} fill */
   function choose(fill) {
@@ -116,7 +116,7 @@ function createImages(form) {
   let known = [];
 
   const text = (/** @type {Dataset} */ { name, own, train }) =>
-    `${name}, ${own ? 'your ' : ''}${integer(train?.images ?? 0)} image${train?.images === 1 ? '' : 's'}`;
+    `${name}, ${own ? 'your ' : ''}${integer(train?.images ?? 0)} ${plural(train?.images, 'image')}`;
   const options = (/** @type {Dataset[]} */ datasets) => datasets.map((one) => element('option', { value: one.name }, text(one)));
 
   function follow() {
