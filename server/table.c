@@ -73,13 +73,13 @@ static int shortened(const struct table_column *column, int width)
     return column->least > 0 && column->least < width ? column->least : width;
 }
 
-/* What the table takes when all is shortened that may be. */
-static int shortest(const struct table *table, const int widths[TABLE_COLUMNS_MAX])
+/* What the table takes as it is, or `shortest`: when all is shortened that may be. */
+static int total_width(const struct table *table, const int widths[TABLE_COLUMNS_MAX], bool shortest)
 {
     int total = -GAP;
     for (size_t i = 0; i < table->column_count; i++)
         if (widths[i] != LEFT_OUT)
-            total += shortened(&table->columns[i], widths[i]) + GAP;
+            total += (shortest ? shortened(&table->columns[i], widths[i]) : widths[i]) + GAP;
     return total;
 }
 
@@ -100,10 +100,7 @@ static bool leave_out(const struct table *table, int widths[TABLE_COLUMNS_MAX])
 /* Takes what is too much from the widest column that may be shortened, one at a time; `harder`: beyond its least. */
 static void shorten(const struct table *table, int widths[TABLE_COLUMNS_MAX], int columns, bool harder)
 {
-    int total = -GAP;
-    for (size_t i = 0; i < table->column_count; i++)
-        total += widths[i] != LEFT_OUT ? widths[i] + GAP : 0;
-    for (; total > columns; total--) {
+    for (int total = total_width(table, widths, false); total > columns; total--) {
         size_t widest = table->column_count;
         for (size_t i = 0; i < table->column_count; i++) {
             const struct table_column *column = &table->columns[i];
@@ -119,7 +116,7 @@ static void shorten(const struct table *table, int widths[TABLE_COLUMNS_MAX], in
 
 static void fit(const struct table *table, int widths[TABLE_COLUMNS_MAX], int columns)
 {
-    while (shortest(table, widths) > columns && leave_out(table, widths))
+    while (total_width(table, widths, true) > columns && leave_out(table, widths))
         ;
     shorten(table, widths, columns, false);
     shorten(table, widths, columns, true);

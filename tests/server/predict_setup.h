@@ -4,6 +4,7 @@
 
 #include "server/predict.h"
 #include "server/predict_stats.h"
+#include "tests/server/tiny_model.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,20 +23,6 @@ static struct predict_service *service;
 static struct model *models[3];
 
 /* ---- Fixtures ----------------------------------------------------------------------------------------- */
-
-static inline struct model *make_model(uint64_t seed)
-{
-    const struct model_spec spec = {
-        .count = 2,
-        .layers = {{.kind = LAYER_FLATTEN},
-                   {.kind = LAYER_DENSE, .units = CLASSES, .activation = ACTIVATION_SOFTMAX}}};
-    struct model_plan plan;
-    struct problems problems = {0};
-    struct model *model;
-    assert_int_equal(model_plan_create(&spec, "", &plan, &problems), OK);
-    assert_int_equal(model_create(&plan, seed, &model, NULL), OK);
-    return model;
-}
 
 static inline void start_service(int workers, size_t batch_max, size_t queue_max)
 {

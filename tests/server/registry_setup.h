@@ -12,6 +12,7 @@
 #include "server/predict.h"
 #include "server/registry.h"
 #include "tests/server/scratch.h"
+#include "tests/server/tiny_model.h"
 
 #include <math.h>
 #include <signal.h>
@@ -68,18 +69,6 @@ static inline int start_engine(void **state)
     (void)state;
     signal(SIGXFSZ, SIG_IGN);
     return engine_init(NULL) == OK ? 0 : -1;
-}
-
-static inline struct model *make_model(uint64_t seed)
-{
-    const struct model_spec spec = {
-        2, {{.kind = LAYER_FLATTEN}, {.kind = LAYER_DENSE, .units = 10, .activation = ACTIVATION_SOFTMAX}}};
-    struct model_plan plan;
-    struct problems problems = {0};
-    struct model *model;
-    assert_int_equal(model_plan_create(&spec, "", &plan, &problems), OK);
-    assert_int_equal(model_create(&plan, seed, &model, NULL), OK);
-    return model;
 }
 
 static inline void run_job(char id[JOB_ID_LENGTH + 1])

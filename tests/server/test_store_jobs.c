@@ -139,6 +139,13 @@ static void a_repeated_key_gives_the_first_job(void **state)
     assert_int_equal(count, 1);
 }
 
+static void free_jobs(struct job_record *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        job_record_clear(&jobs[i]);
+    free(jobs);
+}
+
 static void lists_are_pages_newest_first(void **state)
 {
     (void)state;
@@ -157,9 +164,7 @@ static void lists_are_pages_newest_first(void **state)
     assert_true(has_more);
     assert_string_equal(jobs[0].id, ids[4]);
     assert_string_equal(jobs[1].id, ids[3]);
-    for (size_t i = 0; i < count; i++)
-        job_record_clear(&jobs[i]);
-    free(jobs);
+    free_jobs(jobs, count);
 
     enum job_state queued = JOB_QUEUED;
     filter = (struct job_filter){.state = &queued, .after = ids[3], .limit = 2};
@@ -168,9 +173,7 @@ static void lists_are_pages_newest_first(void **state)
     assert_false(has_more);
     assert_string_equal(jobs[0].id, ids[1]);
     assert_string_equal(jobs[1].id, ids[0]);
-    for (size_t i = 0; i < count; i++)
-        job_record_clear(&jobs[i]);
-    free(jobs);
+    free_jobs(jobs, count);
 
     filter.after = "job_0000000000000000";
     assert_int_equal(store_job_list(store, &filter, &jobs, &count, &has_more, &err), ERR_NOT_FOUND);
@@ -347,6 +350,13 @@ static void a_version_that_cannot_be_kept_leaves_the_job_running(void **state)
     assert_int_equal(state_of(id), JOB_RUNNING);
 }
 
+static void free_versions(struct version_record *versions, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        version_record_clear(&versions[i]);
+    free(versions);
+}
+
 static void models_and_versions_are_listed_in_pages(void **state)
 {
     (void)state;
@@ -381,16 +391,12 @@ static void models_and_versions_are_listed_in_pages(void **state)
     assert_int_equal(versions[1].aliases.count, 1);
     assert_string_equal(versions[1].aliases.items[0].name, "production");
     assert_int_equal(versions[0].aliases.count, 0);
-    for (size_t i = 0; i < count; i++)
-        version_record_clear(&versions[i]);
-    free(versions);
+    free_versions(versions, count);
     assert_int_equal(store_version_list(store, "a", 2, 2, &versions, &count, &has_more, &err), OK);
     assert_int_equal(count, 1);
     assert_false(has_more);
     assert_int_equal(versions[0].version, 1);
-    for (size_t i = 0; i < count; i++)
-        version_record_clear(&versions[i]);
-    free(versions);
+    free_versions(versions, count);
 }
 
 int main(void)
